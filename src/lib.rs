@@ -124,6 +124,8 @@
 //! | health check | a free request to an upstream that could not be connected to |
 //! | last resort | the one attempt that is made though nobody is admitted |
 //! | fleet, replica | several processes that share what they know; one of them |
+//! | suspicion, support | what our own requests hold against a scope that is in rotation; what those of others do, which counts beside it |
+//! | claim | what a replica asks of the server before it makes a trial |
 //! | hearsay, doubt | what another replica says of a scope; what that does here until our own requests have spoken |
 //! | trial | the half-open probes of a scope, which one replica makes for all |
 //! | takings | what requests have taken of limits that hold for the fleet |

@@ -88,6 +88,12 @@ impl FleetProbe {
         state == OURS && now < Tick(until)
     }
 
+    /// Whether another replica tries it now.
+    pub(super) fn is_theirs(&self, now: Tick) -> bool {
+        let (until, state) = halves(self.0.load(Ordering::Acquire));
+        state == OTHERS && now < Tick(until)
+    }
+
     /// It is agreed who tries it, for so many seconds.
     pub(super) fn settle(&self, is_ours: bool, seconds: f32, now: Tick) {
         let state = if is_ours { OURS } else { OTHERS };

@@ -7,8 +7,8 @@
 //! missing models are no evidence, but begin a `cooldown`: a fact with a deadline. If several upstreams vanish at once,
 //! the cause is our own `network`. If a model rejects far more requests than usual, another candidate may prove that
 //! the model is the cause (`rejections`). Behind a pattern such as `*` each model is kept apart by its name (`names`).
-//! Where several replicas share what they know, the word of another is `hearsay`, and one of
-//! them at a time makes a `trial` of what may have healed. Beside all this, the `odds` say how likely a single call is to succeed, and an operator may take an upstream out
+//! Where several replicas share what they know, the word of another is `hearsay`, what their requests hold against a scope counts
+//! beside ours, and one of them at a time makes a `trial` of what may have healed. Beside all this, the `odds` say how likely a single call is to succeed, and an operator may take an upstream out
 //! `by_hand`.
 //!
 //! *Invariant:* there is no I/O and no clock in here: `now` is an argument, changes of state are return values.
@@ -57,7 +57,7 @@ pub use permit::Permit;
 pub use preview::AdmissionPreview;
 pub use rate_limit::RateLimitView;
 pub use registry::Health;
-pub use shared_scope::{OwnFinding, SharedCooldown, SharedScope, Standing};
+pub use shared_scope::{Others, OwnFinding, SharedCooldown, SharedScope, Standing, Suspicion};
 pub use slow::{Shape, Silence};
 pub use time::Tick;
 pub use view::{CooldownView, ScopeView, causes};

@@ -14,10 +14,11 @@ use super::both::Both;
 use super::cooldown::{Cooldown, CooldownReason};
 use super::counters::Counters;
 use super::evidence::{Evidence, Finding};
+use super::hearsay::Hearsay;
 use super::names::Names;
 use super::network::Network;
 use super::odds::Odds;
-use super::packed::Phase;
+use super::packed::{Core, Phase};
 use super::rate_limit::RateLimit;
 use super::rejections::Rejections;
 use super::scope::Scope;
@@ -105,12 +106,17 @@ impl ModelHealth {
     /// refused keys, rejected requests and clients that go away do not count.
     pub fn odds(&self, now: Instant) -> f32 {
         let now = self.epoch.tick(now);
-        let own = self.odds.now(now);
+        let mut odds = self.odds.now(now);
+        if self.scope().core().phase.is_out() {
+            // And so have other replicas.
+            odds = self.own.hearsay.odds(odds, now);
+        }
         if self.upstream.scope.core().phase.is_out() {
             // Its other models have shown what to expect.
-            return own.min(self.upstream.odds.now(now));
+            odds = odds.min(self.upstream.odds.now(now));
+            odds = self.upstream.hearsay.odds(odds, now);
         }
-        own
+        odds
     }
 
     /// A call has ended.
@@ -188,9 +194,17 @@ impl ModelHealth {
     /// For how long it, or its upstream, has been out of rotation; `None`: it is not.
     pub fn out_for(&self, now: Instant) -> Option<Duration> {
         let now = self.epoch.tick(now);
-        let out = self.scopes().into_iter();
-        let out = out.filter(|scope| scope.core().phase.is_out());
-        let out = out.map(|scope| scope.closed_until().seconds_until(now));
+        let out = [
+            (self.scope(), &self.own.hearsay),
+            (&self.upstream.scope, &self.upstream.hearsay),
+        ];
+        let out = out
+            .into_iter()
+            .filter(|(scope, _)| scope.core().phase.is_out());
+        let out = out.map(|(scope, hearsay)| {
+            let since = hearsay.out_since(scope.closed_until(), now);
+            since.seconds_until(now)
+        });
         out.max_by(f32::total_cmp).map(Duration::from_secs_f32)
     }
 
@@ -309,9 +323,12 @@ impl ModelHealth {
 
     /// Whether the score of each scope is now enough to trip it.
     fn add_to_scores(&self, log_likelihood: f32, began_in: Both<u32>, now: Tick) -> Both<bool> {
-        let upstream = &self.upstream.scope;
-        let is_fresh = upstream.core().epoch == began_in.upstream;
-        let is_fresh_here = is_fresh && self.scope().core().epoch == began_in.model;
+        let core = Both {
+            upstream: self.upstream.scope.core(),
+            model: self.scope().core(),
+        };
+        let is_fresh = core.upstream.epoch == began_in.upstream;
+        let is_fresh_here = is_fresh && core.model.epoch == began_in.model;
         let unless_stale = |is_fresh| {
             if is_fresh {
                 log_likelihood
@@ -319,9 +336,17 @@ impl ModelHealth {
                 log_likelihood.min(0.0)
             }
         };
+        let add = |(scope, hearsay): (&Scope, &Hearsay), core: Core, is_fresh| {
+            let log_likelihood = unless_stale(is_fresh);
+            if !core.phase.is_out() {
+                hearsay.add(log_likelihood, core.epoch);
+            }
+            scope.add_evidence(log_likelihood, hearsay.support(now), now)
+        };
+        let upstream = (&self.upstream.scope, &self.upstream.hearsay);
         Both {
-            upstream: upstream.add_evidence(unless_stale(is_fresh), now),
-            model: self.scope().add_evidence(unless_stale(is_fresh_here), now),
+            upstream: add(upstream, core.upstream, is_fresh),
+            model: add((self.scope(), &self.own.hearsay), core.model, is_fresh_here),
         }
     }
 }

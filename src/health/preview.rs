@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::cooldown::CooldownReason;
+use super::hearsay::Hearsay;
 use super::model_health::ModelHealth;
 use super::packed::Phase;
 use super::scope::Scope;
@@ -56,13 +57,14 @@ impl ModelHealth {
             let ends_in = Duration::from_secs_f32(now.seconds_until(until));
             return AdmissionPreview::CoolingDown { reason, ends_in };
         }
-        let of_upstream = match of_scope(&self.upstream.scope, now) {
+        let (scope, hearsay) = (&self.upstream.scope, &self.upstream.hearsay);
+        let of_upstream = match of_scope(scope, hearsay, now) {
             AdmissionPreview::HalfOpenProbe if self.upstream.is_blocked(&self.own, now) => {
-                out(&self.upstream.scope, now)
+                out(scope, hearsay, now)
             }
             preview => preview,
         };
-        let of_model = of_scope(self.scope(), now);
+        let of_model = of_scope(self.scope(), &self.own.hearsay, now);
         match of_upstream {
             AdmissionPreview::Admitted => of_model,
             AdmissionPreview::SlowStart { fraction } => match of_model {
@@ -116,24 +118,28 @@ impl ModelHealth {
     }
 }
 
-fn of_scope(scope: &Scope, now: Tick) -> AdmissionPreview {
+fn of_scope(scope: &Scope, hearsay: &Hearsay, now: Tick) -> AdmissionPreview {
     let core = scope.core();
     match core.phase {
         Phase::Closed => AdmissionPreview::Admitted,
         Phase::SlowStart => AdmissionPreview::SlowStart {
             fraction: scope.fraction(),
         },
-        Phase::Open if now < core.until => out(scope, now),
-        Phase::HalfOpen if !scope.has_room(core, now) => out(scope, now),
+        Phase::Open if now < core.until => out(scope, hearsay, now),
+        Phase::HalfOpen if !scope.has_room(core, now) => out(scope, hearsay, now),
+        Phase::Open | Phase::HalfOpen if hearsay.fleet_probe.is_theirs(now) => {
+            out(scope, hearsay, now)
+        }
         Phase::Open | Phase::HalfOpen => AdmissionPreview::HalfOpenProbe,
     }
 }
 
-/// A half-open scope whose probes are in flight admits nobody else for the moment.
-fn out(scope: &Scope, now: Tick) -> AdmissionPreview {
+/// A half-open scope whose probes are in flight, or that another replica tries, admits nobody else for the moment.
+fn out(scope: &Scope, hearsay: &Hearsay, now: Tick) -> AdmissionPreview {
+    let since = hearsay.out_since(scope.closed_until(), now);
     AdmissionPreview::Out {
         cause: scope.core().cause.label(),
         retry_in: scope.probed_in(now),
-        out_for: Duration::from_secs_f32(scope.closed_until().seconds_until(now)),
+        out_for: Duration::from_secs_f32(since.seconds_until(now)),
     }
 }

@@ -1,6 +1,6 @@
 //! Everything that is believed, by upstream and model.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub struct Health {
     pub(super) epoch: Epoch,
     pub(super) network: Arc<Network>,
     pub(super) fleet_probes: Arc<FleetProbes>,
-    upstreams: Mutex<HashMap<UpstreamId, Arc<UpstreamHealth>>>,
-    models: Mutex<HashMap<ScopeId, Arc<ModelHealth>>>,
+    upstreams: Mutex<BTreeMap<UpstreamId, Arc<UpstreamHealth>>>,
+    models: Mutex<BTreeMap<ScopeId, Arc<ModelHealth>>>,
     /// A number for the URL and keys of each upstream: with another number it is another account.
     identities: Mutex<HashMap<UpstreamId, u64>>,
     /// What was taken out by hand. It outlives what is believed about an upstream, which a new key is enough to end.

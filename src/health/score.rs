@@ -71,8 +71,9 @@ impl Scope {
             .store(pair(score.to_bits(), now.0), Ordering::Release);
     }
 
-    /// Adds a log-likelihood ratio to the score. True if the score is now enough to trip the scope.
-    pub(super) fn add_evidence(&self, log_likelihood: f32, now: Tick) -> bool {
+    /// Adds a log-likelihood ratio to the score. True if the score is now enough to trip the scope, with the evidence of other
+    /// replicas beside it.
+    pub(super) fn add_evidence(&self, log_likelihood: f32, support: f32, now: Tick) -> bool {
         let is_listening = !self.core().phase.is_out();
         let score = Self::change(&self.score, |packed| {
             let (value, tick) = halves(packed);
@@ -91,7 +92,7 @@ impl Scope {
         if log_likelihood != 0.0 {
             self.count(log_likelihood < 0.0);
         }
-        log_likelihood > 0.0 && f32::from_bits(halves(score).0) >= self.threshold()
+        log_likelihood > 0.0 && f32::from_bits(halves(score).0) + support >= self.threshold()
     }
 
     pub(super) fn count(&self, is_good: bool) {
@@ -197,15 +198,18 @@ mod tests {
     #[test]
     fn the_score_forgets_half_within_minutes() {
         let scope = Scope::new();
-        assert!(!scope.add_evidence(2.0, START));
+        assert!(!scope.add_evidence(2.0, 0.0, START));
         for (seconds, score) in [(0.0, 2.0), (208.0, 1.0), (300.0, 0.736), (416.0, 0.5)] {
             let now = START.plus(seconds);
             assert!(near(scope.score(now), score), "{seconds}");
         }
-        assert!(!scope.add_evidence(1.0, START.plus(208.0)));
+        assert!(!scope.add_evidence(1.0, 0.0, START.plus(208.0)));
         assert!(near(scope.score(START.plus(208.0)), 2.0));
-        assert!(scope.add_evidence(1.4, START.plus(208.0)), "more than 3.3");
-        assert!(!scope.add_evidence(-9.0, START.plus(208.0)));
+        assert!(
+            scope.add_evidence(1.4, 0.0, START.plus(208.0)),
+            "more than 3.3"
+        );
+        assert!(!scope.add_evidence(-9.0, 0.0, START.plus(208.0)));
         assert!(near(scope.score(START.plus(208.0)), 0.0));
     }
 }

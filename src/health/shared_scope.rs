@@ -1,7 +1,8 @@
 //! What other replicas say about a scope, and what this one has found out itself, which it may tell others.
 //!
 //! The word of another is weaker than what our own requests show: it raises the score, so that few failures of our own are
-//! enough. What it does to a scope is marked, so that it is not told on as if it were our own finding.
+//! enough. What it does to a scope is marked, so that it is not told on as if it were our own finding. What the requests of others
+//! hold against a scope that nobody has taken out yet is kept apart from the score, for the same reason.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use super::packed::Phase;
 use super::rate_limit::RateLimitView;
 use super::registry::Health;
 use super::scope::Scope;
-use super::time::Epoch;
+use super::siblings::SUSPICIOUS;
+use super::time::{Epoch, Tick};
 use super::transition::{healed, opened};
 use super::upstream_health::UpstreamHealth;
 use crate::config::UpstreamId;
@@ -33,6 +35,10 @@ const JUST_NOW: f32 = 2.0;
 const STALE: f32 = 10.0;
 /// Less than any failure of our own adds to a score, so that the next one is enough.
 const LAST_STEP: f32 = 1.4;
+/// So much our own requests have to hold against a scope in any case: more than one failure among successes.
+const OWN_PART: f32 = 3.3;
+/// For so long, in seconds, it counts what others hold against a scope. They say so every second.
+const HEARD: f32 = 3.0;
 /// A scope that becomes half-open within so many seconds is agreed upon before.
 const SOON: f32 = 0.3;
 /// Nothing is agreed upon for a scope that nobody has asked for during so many seconds.
@@ -48,7 +54,7 @@ pub struct SharedScope {
 }
 
 /// What this replica has found out about a scope by its own requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OwnFinding {
     /// Which change of its state this is: another number is another finding.
     pub turn: u32,
@@ -58,6 +64,40 @@ pub struct OwnFinding {
     pub has_healed: bool,
     /// The kind of failures that took it out.
     pub cause: &'static str,
+    /// The chance that a call succeeds, between 0 and 1.
+    pub odds: f32,
+    /// For how long it has been out.
+    pub out_for: Duration,
+}
+
+/// What the requests of one replica hold against a scope that it has in rotation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Suspicion {
+    /// How much evidence they have found, in nats.
+    pub score: f32,
+    /// The chance that a call succeeds, between 0 and 1.
+    pub odds: f32,
+}
+
+/// What the requests of other replicas hold against a scope.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Others {
+    /// The evidence of each of them that has it in rotation, in nats.
+    pub scores: Vec<f32>,
+    /// The lowest chance that a call succeeds at any of them.
+    pub odds: f32,
+    /// How long the first of them has had it out.
+    pub out_for: Duration,
+}
+
+impl Default for Others {
+    fn default() -> Self {
+        Self {
+            scores: Vec::new(),
+            odds: 1.0,
+            out_for: Duration::ZERO,
+        }
+    }
 }
 
 /// How a scope stands here.
@@ -176,6 +216,8 @@ impl SharedScope {
             level: core.level,
             has_healed,
             cause: core.cause.label(),
+            odds: self.odds(now),
+            out_for: Duration::from_secs_f32(scope.closed_until().seconds_until(now)),
         })
     }
 
@@ -229,16 +271,53 @@ impl SharedScope {
         }
     }
 
-    /// Another replica has taken it out: half of the evidence that this takes, or nearly all, if our own requests say nothing
-    /// lately. Returns the score.
-    pub fn doubt(&self, cause: &'static str, now: Instant) -> f32 {
+    /// What our own requests hold against it while it is in rotation, if that is suspicious.
+    pub fn own_suspicion(&self, now: Instant) -> Option<Suspicion> {
+        let core = self.scope().core();
+        let score = self.hearsay().own(core.epoch);
+        let is_suspicious =
+            !core.phase.is_out() && score > 0.0 && score >= SUSPICIOUS * self.scope().threshold();
+        let odds = self.odds(self.epoch.tick(now));
+        is_suspicious.then_some(Suspicion { score, odds })
+    }
+
+    /// The chance that a call succeeds, as our own requests have found it.
+    fn odds(&self, now: Tick) -> f32 {
+        match &self.model {
+            Some(model) => model.odds.now(now),
+            None => self.upstream.odds.now(now),
+        }
+    }
+
+    /// The requests of other replicas hold this against it. It counts beside what our own find: that of one for at most half of
+    /// what takes it out, that of several for all but what our own have to find. Their odds, and for how
+    /// long it has been out there, count while it is out here.
+    pub fn support(&self, others: &Others, now: Instant) {
+        let now = self.epoch.tick(now);
+        let threshold = self.scope().threshold();
+        let half = 0.5 * threshold;
+        let each = others.scores.iter().map(|score| score.clamp(0.0, half));
+        let most = half.max(threshold - OWN_PART);
+        let support = each.sum::<f32>().min(most);
+        let out_since = now.minus(others.out_for.as_secs_f32());
+        let evidence = (support, others.odds);
+        self.hearsay().hear(evidence, out_since, now.plus(HEARD));
+    }
+
+    /// So many replicas have taken it out: half of the evidence that this takes, or more if they are several, beside what our own
+    /// requests have found; or nearly all, if these say nothing lately. Returns the score.
+    pub fn doubt(&self, cause: &'static str, votes: usize, now: Instant) -> f32 {
         let now = self.epoch.tick(now);
         let scope = self.scope();
-        let raised = match scope.idle_for(now) > STALE {
-            true => scope.next_threshold(now) - LAST_STEP,
-            false => 0.5 * scope.threshold(),
+        let (threshold, is_idle) = (scope.threshold(), scope.idle_for(now) > STALE);
+        let nearly_all = scope.next_threshold(now) - LAST_STEP;
+        let own = self.hearsay().own(scope.core().epoch);
+        let raised = match votes {
+            _ if is_idle => nearly_all,
+            0..=1 => own + 0.5 * threshold,
+            _ => own + (threshold - OWN_PART).max(0.5 * threshold),
         };
-        let score = scope.score(now).max(raised);
+        let score = scope.score(now).max(raised.min(nearly_all));
         scope.set_score(score, now);
         if cause == Evidence::Connection.label() && self.model.is_none() {
             self.hearsay().doubt();
@@ -262,6 +341,12 @@ impl SharedScope {
             self.hearsay().fleet_probe.end();
         }
         change
+    }
+
+    /// Whether it gets its traffic back only because another replica has said that it has healed.
+    pub fn has_healed_as_told(&self) -> bool {
+        let core = self.scope().core();
+        core.phase == Phase::SlowStart && self.hearsay().is_told(core.epoch)
     }
 
     /// Another replica has tried it in vain, and has come to this level. Then it is not tried here so soon.

@@ -14,7 +14,7 @@ use crate::event::ScopeId;
 /// A model that was not asked for during so many seconds says nothing about its siblings.
 const RECENT: f32 = 60.0;
 /// A score of this part of the threshold is suspicious.
-const SUSPICIOUS: f32 = 0.25;
+pub(super) const SUSPICIOUS: f32 = 0.25;
 
 /// The circuit breaker of one model at an upstream.
 #[derive(Debug)]

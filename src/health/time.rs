@@ -18,6 +18,11 @@ impl Tick {
         later.0.saturating_sub(self.0) as f32 * (MILLIS as f32 / 1000.0)
     }
 
+    /// The tick this many seconds earlier.
+    pub(super) fn minus(self, seconds: f32) -> Self {
+        Self(self.0.saturating_sub(Self(0).plus(seconds).0))
+    }
+
     /// The tick this many seconds later.
     pub(super) fn plus(self, seconds: f32) -> Self {
         let ticks = (seconds * (1000.0 / MILLIS as f32)).ceil();

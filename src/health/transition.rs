@@ -11,6 +11,8 @@ use crate::event::{HealthChange, ScopeId};
 const HIGHEST_LEVEL: u64 = 6;
 /// For so long after closing, in seconds, a relapse remembers how far the slow start had come.
 const PROBATION: f32 = 60.0;
+/// A try that follows after less than this part of the usual pause is soon: less than the shortest pause that the jitter makes.
+const SOON: f32 = 0.75;
 
 impl Scope {
     /// The score has reached the threshold: opens the scope, or sheds load if it works in part during its slow start.
@@ -113,11 +115,15 @@ impl Scope {
     }
 
     /// Another replica has tried it in vain, and has come to this level: the next try is put off, as after one of our own, but
-    /// by one level at most.
+    /// by one level at most. At the highest level it is put off only if it would be much sooner than theirs: else two replicas
+    /// would put each other off for ever.
     pub(super) fn put_off(&self, level: u64, now: Tick, jitter: f32) -> bool {
         let rate = self.rate();
         let put_off = self.swap(|core| {
-            let is_longest = level >= HIGHEST_LEVEL && core.phase == Phase::HalfOpen;
+            let usual = pause(core.cause, core.level, rate, 0.5);
+            let is_soon =
+                core.phase == Phase::HalfOpen || now.seconds_until(core.until) < SOON * usual;
+            let is_longest = level >= HIGHEST_LEVEL && is_soon;
             let is_news = core.phase.is_out() && (level > core.level || is_longest);
             is_news.then_some(Core {
                 phase: Phase::Open,
@@ -261,7 +267,7 @@ pub(super) fn healed(id: ScopeId, cause: Evidence) -> HealthChange {
 
 #[cfg(test)]
 mod tests {
-    use super::{Core, Evidence, Phase, Scope, Tick, pause};
+    use super::{Core, Evidence, HIGHEST_LEVEL, Phase, Scope, Tick, pause};
 
     const NOW: Tick = Tick(1_000_000);
 
@@ -332,6 +338,22 @@ mod tests {
         scope.begin_probes(NOW.plus(100.0));
         assert!(scope.put_off(5, NOW.plus(100.0), 0.5));
         assert_eq!((scope.core().phase, scope.core().level), (Phase::Open, 3));
+    }
+
+    /// Each puts the other off by its own trial, and neither does so again because it was put off.
+    #[test]
+    fn at_the_highest_level_a_trial_of_another_puts_off_only_what_would_follow_soon() {
+        let scope = open(Evidence::Failure);
+        for _ in 1..HIGHEST_LEVEL {
+            assert!(scope.put_off(HIGHEST_LEVEL, NOW, 0.0));
+        }
+        assert_eq!(scope.core().level, HIGHEST_LEVEL);
+        assert!(
+            !scope.put_off(HIGHEST_LEVEL, NOW, 0.5),
+            "the pause has just begun"
+        );
+        let half = NOW.seconds_until(scope.core().until) / 2.0;
+        assert!(scope.put_off(HIGHEST_LEVEL, NOW.plus(half), 0.5));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! One replica that has taken a scope out makes us doubt: few failures of our own are enough then. Two of them are believed,
 //! unless a request of our own succeeds while a few of them have the time to: the network of both may be broken, and ours not.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ const SUCCESS: f32 = 0.2;
 
 /// The scopes that others doubt, and we do not know of.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(HashMap<u64, Doubt>);
+pub(super) struct Doubts(BTreeMap<u64, Doubt>);
 
 #[derive(Debug)]
 struct Doubt {

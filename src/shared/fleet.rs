@@ -1,89 +1,116 @@
 //! The fleet as this replica sees it: what it hears, and what follows from that here.
+//!
+//! There is no I/O and no clock in here: messages are bytes that come and go, and `now` is an argument. So a simulation plays it on
+//! virtual time.
 
-use std::collections::{HashMap, HashSet};
-use std::iter;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::fs;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::doubts::Doubts;
 use super::figures::Figures;
-use super::message::{
-    Cooldown, FiguresThere, Found, Known, MOST, Message, Owned, RateLimit, Says, TakenThere,
-};
+use super::message::{Cooldown, Found, Known, Message, Owned, RateLimit, Says, TakenThere};
 use super::roster::Roster;
 use super::signer::Signer;
 use super::takings::Takings;
 use crate::affinity::{Affinity, Owner};
 use crate::clients::Usage;
-use crate::config::UpstreamId;
+use crate::config::{SharedConfig, UpstreamId};
 use crate::event::{HealthChange, ScopeId, Unusable};
-use crate::health::{CooldownReason, Health, RateLimitView, SharedCooldown, SharedScope, causes};
+use crate::health::{
+    CooldownReason, Health, Others, RateLimitView, SharedCooldown, SharedScope, causes,
+};
 use crate::upstream::Upstream;
 
 /// The upstreams of the configuration that serves, by name.
-pub(super) type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
+pub type Upstreams = HashMap<UpstreamId, Arc<Upstream>>;
 
-/// What this replica knows of the others, and tells them.
-pub(super) struct Fleet {
+/// What this replica knows of the others, and tells them. Whoever has it carries the messages.
+pub struct Fleet {
     pub(super) health: Arc<Health>,
     pub(super) signer: Signer,
-    pub(super) upstreams: Arc<ArcSwap<Upstreams>>,
+    upstreams: Arc<Upstreams>,
+    /// A number of its own.
     pub(super) node: u64,
+    /// What this replica is called.
+    pub(super) name: String,
+    pub(super) started: Instant,
     pub(super) roster: Roster,
     pub(super) takings: Takings,
     /// What has been counted here.
     pub(super) figures: Option<Figures>,
     doubts: Doubts,
+    /// Whether others hold something against a scope.
+    is_supported: bool,
     affinity: Affinity,
     /// The owners that have become known here.
-    unsent: mpsc::Receiver<Owner>,
-    seq: u64,
+    pub(super) unsent: mpsc::Receiver<Owner>,
+    /// Counts its messages.
+    pub(super) seq: u64,
     /// What was said last, to see what is new.
-    said: HashSet<(u64, u64)>,
+    pub(super) said: HashSet<(u64, u64)>,
+    /// When everything was told last; `None`: not since it could be.
+    pub(super) told_at: Option<Instant>,
 }
 
 impl Fleet {
-    pub(super) fn new(
+    /// This replica, which knows of no other yet, and has no upstreams.
+    pub fn new(
+        config: &SharedConfig,
         health: Arc<Health>,
         affinity: &Affinity,
-        signer: Signer,
-        upstreams: Arc<ArcSwap<Upstreams>>,
+        now: Instant,
     ) -> Self {
+        let node = fastrand::u64(1..);
         Self {
             health,
-            signer,
-            upstreams,
-            node: fastrand::u64(1..),
+            signer: Signer::new(config),
+            upstreams: Arc::default(),
+            node,
+            name: config.name.clone().unwrap_or_else(|| machine(node)),
+            started: now,
             unsent: affinity.tell(),
             affinity: affinity.clone(),
             roster: Roster::default(),
             takings: Takings::default(),
             figures: None,
             doubts: Doubts::default(),
+            is_supported: false,
             seq: 0,
             said: HashSet::new(),
+            told_at: None,
         }
     }
 
-    /// Another configuration serves, with the clients that are counted now.
-    pub(super) fn adopt(&mut self, usage: &Usage) {
+    /// Another configuration serves, with these upstreams, and with the clients that are counted now.
+    pub fn adopt(&mut self, upstreams: &Upstreams, usage: &Usage) {
+        self.upstreams = Arc::new(upstreams.clone());
         self.takings.adopt(usage, &self.signer);
     }
 
-    /// From now on only what is taken here is known.
-    pub(super) fn go_alone(&mut self) {
+    /// From now on messages go to the others. They are told everything at once, and agree with us on who tries what.
+    pub fn join(&mut self) {
+        self.told_at = None;
+        self.health.fleet_probes().share(true);
+    }
+
+    /// From now on only what is found and taken here is known.
+    pub fn go_alone(&mut self) {
+        self.health.fleet_probes().share(false);
         self.takings.go_alone();
-        for seats in self.upstreams.load().values().filter_map(|one| one.seats()) {
+        for seats in self.upstreams.values().filter_map(|one| one.seats()) {
             seats.divide(0, 0, 0);
         }
     }
 
-    /// Another replica says this. `None`: it was our own message.
-    pub(super) fn hear(
+    /// Another replica says this. Returns what follows from it here; `None`: it was our own message.
+    pub fn hear(
         &mut self,
         bytes: &[u8],
         now: Instant,
@@ -114,8 +141,14 @@ impl Fleet {
     ) -> Vec<HealthChange> {
         let mut changes = Vec::new();
         let is_about_keys = !known.cooldowns.is_empty() || !known.rate_limits.is_empty();
-        if !news.is_empty() || is_about_keys {
+        let held = self.roster.held_against();
+        let is_held = !held.is_empty();
+        let is_supported = mem::replace(&mut self.is_supported, is_held) || is_held;
+        if !news.is_empty() || is_about_keys || is_supported {
             let scopes = self.scopes();
+            if is_supported {
+                support(&scopes, &held, now);
+            }
             for found in news {
                 // A name that nobody has asked for here may be asked for later.
                 if let Some(scope) = scopes.get(&found.scope) {
@@ -143,10 +176,7 @@ impl Fleet {
         if owners.is_empty() {
             return;
         }
-        let upstreams = self.upstreams.load();
-        let hashes = upstreams
-            .keys()
-            .map(|id| (self.hash_of(&upstreams, id), id));
+        let hashes = self.upstreams.keys().map(|id| (self.hash_of(id), id));
         let by_hash: HashMap<u64, &UpstreamId> = hashes.collect();
         for owned in owners {
             if let Some(upstream) = by_hash.get(&owned.scope) {
@@ -160,39 +190,26 @@ impl Fleet {
     }
 
     /// What stands for an upstream as a whole.
-    fn hash_of(&self, upstreams: &Upstreams, upstream: &UpstreamId) -> u64 {
+    pub(super) fn hash_of(&self, upstream: &UpstreamId) -> u64 {
         let id = ScopeId {
             upstream: upstream.clone(),
             model: None,
         };
-        self.hash(upstreams, &id, None)
-    }
-
-    /// The owners that have become known here, as many as fit into a message.
-    fn new_owners(&mut self) -> Vec<Owned> {
-        let upstreams = self.upstreams.load_full();
-        let new = iter::from_fn(|| self.unsent.try_recv().ok()).take(MOST);
-        let new: Vec<Owner> = new.collect();
-        let owned = new.into_iter().map(|owner| Owned {
-            id: owner.id,
-            scope: self.hash_of(&upstreams, &owner.upstream),
-            chats: owner.is_for_chats,
-        });
-        owned.collect()
+        self.hash(&id, None)
     }
 
     /// All scopes, by what stands for them.
-    pub(super) fn scopes(&self) -> HashMap<u64, SharedScope> {
-        let upstreams = self.upstreams.load();
-        let mut scopes = HashMap::new();
+    pub(super) fn scopes(&self) -> BTreeMap<u64, SharedScope> {
+        let mut scopes = BTreeMap::new();
         self.health.each_shared(&mut |scope, name| {
-            scopes.insert(self.hash(&upstreams, &scope.id(), name), scope.clone());
+            scopes.insert(self.hash(&scope.id(), name), scope.clone());
         });
         scopes
     }
 
-    fn hash(&self, upstreams: &Upstreams, id: &ScopeId, name: Option<&str>) -> u64 {
-        let upstream = upstreams.get(&id.upstream);
+    /// What stands for a scope, with the name that a client asked for where it stands behind a pattern.
+    pub(super) fn hash(&self, id: &ScopeId, name: Option<&str>) -> u64 {
+        let upstream = self.upstream(id);
         let url = upstream.map_or("", |upstream| upstream.base_url());
         self.signer.scope(id, name, url)
     }
@@ -205,8 +222,13 @@ impl Fleet {
             return Vec::new();
         };
         let standing = scope.standing(now);
+        if scope.has_healed_as_told() {
+            // Whoever has believed that it has healed believes that it has not.
+            return scope.open_as_told(cause, now).into_iter().collect();
+        }
         if !standing.phase.is_out() {
-            let raised_to = scope.doubt(cause, now);
+            let (votes, _) = self.roster.votes(found.scope);
+            let raised_to = scope.doubt(cause, votes, now);
             self.doubts.begin(found.scope, raised_to, now);
             return Vec::new();
         }
@@ -236,17 +258,22 @@ impl Fleet {
 
     /// The position of the key for which this stands.
     fn key_of(&self, scope: &SharedScope, hash: u64) -> Option<usize> {
-        let upstreams = self.upstreams.load();
-        let upstream = upstreams.get(&scope.id().upstream)?;
+        let upstream = self.upstream(&scope.id())?;
         (0..upstream.key_count()).find(|key| self.key(upstream, *key) == Some(hash))
     }
 
-    fn key(&self, upstream: &Upstream, key: usize) -> Option<u64> {
+    /// The upstream of a scope, if the configuration that serves has it.
+    pub(super) fn upstream(&self, id: &ScopeId) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(&id.upstream)
+    }
+
+    /// What stands for a key.
+    pub(super) fn key(&self, upstream: &Upstream, key: usize) -> Option<u64> {
         upstream.hash_of_key(key, &|bytes| self.signer.key(bytes))
     }
 
-    /// Takes out what enough others have taken out, and nothing here speaks for.
-    pub(super) fn settle(&mut self, now: Instant) -> Vec<HealthChange> {
+    /// Takes out what enough others have taken out, and nothing here speaks for. Returns what follows from it here.
+    pub fn settle(&mut self, now: Instant) -> Vec<HealthChange> {
         let doubted = self.doubts.all();
         if doubted.is_empty() {
             return Vec::new();
@@ -267,49 +294,13 @@ impl Fleet {
         changes
     }
 
-    /// What this replica has found out, and whether any of it is new.
-    pub(super) fn own(&mut self) -> (Known, bool) {
-        let mut own = Known::default();
-        let upstreams = self.upstreams.load_full();
-        self.health.each_shared(&mut |scope, name| {
-            self.put_own(scope, name, &upstreams, &mut own);
-        });
-        own.found.truncate(MOST);
-        own.cooldowns.truncate(MOST);
-        own.rate_limits.truncate(MOST);
-        own.owners = self.new_owners();
-        let found = own.found.iter();
-        let found = found.map(|found| (found.scope, u64::from(found.turn)));
-        let cooldowns = own.cooldowns.iter();
-        let cooldowns = cooldowns.map(|cooldown| (cooldown.scope, cooldown.key));
-        let says: HashSet<(u64, u64)> = found.chain(cooldowns).collect();
-        let is_news = !own.owners.is_empty() || says.iter().any(|one| !self.said.contains(one));
-        self.said = says;
-        (own, is_news)
-    }
-
-    /// What has been counted here, for the others.
-    pub(super) fn own_figures(&self) -> Option<FiguresThere> {
-        let upstreams = self.upstreams.load();
-        let hash = |id: &ScopeId| self.hash(&upstreams, id, None);
-        self.figures.as_ref().map(|figures| figures.written(hash))
-    }
-
-    /// A message that says this.
-    pub(super) fn message(&mut self, name: &str, says: Says) -> Message {
-        self.seq += 1;
-        let mut message = Message::new(self.node, name, says);
-        message.seq = self.seq;
-        message
-    }
-
     /// A tick is over: what has been taken here meanwhile, or all of it, and what is left for this replica.
     pub(super) fn count(&mut self, is_all: bool, now: Instant) -> TakenThere {
         self.roster.forget_silent(now);
-        let upstreams = self.upstreams.load_full();
+        let upstreams = Arc::clone(&self.upstreams);
         let limited = upstreams
             .iter()
-            .filter_map(|(id, upstream)| Some((self.hash_of(&upstreams, id), upstream.seats()?)));
+            .filter_map(|(id, upstream)| Some((self.hash_of(id), upstream.seats()?)));
         let limited: Vec<_> = limited.collect();
         for (scope, seats) in &limited {
             let sitters = self.roster.sitters(*scope, self.node);
@@ -317,56 +308,32 @@ impl Fleet {
         }
         self.takings.tick(&limited, &self.roster, is_all, now)
     }
+}
 
-    /// Adds what this replica has found out about a scope.
-    fn put_own(
-        &self,
-        scope: &SharedScope,
-        name: Option<&str>,
-        upstreams: &Upstreams,
-        own: &mut Known,
-    ) {
-        let now = Instant::now();
-        let finding = scope.own_finding(now);
-        let cooldowns: Vec<SharedCooldown> = scope.own_cooldowns(now).collect();
-        let rate_limits: Vec<RateLimitView> = scope.own_rate_limits(now).collect();
-        if finding.is_none() && cooldowns.is_empty() && rate_limits.is_empty() {
-            return;
-        }
-        let id = scope.id();
-        let Some(upstream) = upstreams.get(&id.upstream) else {
-            return;
-        };
-        let hash = self.hash(upstreams, &id, name);
-        own.found.extend(finding.map(|finding| Found {
-            scope: hash,
-            turn: finding.turn,
-            level: finding.level,
-            healed: finding.has_healed,
-            cause: finding.cause.to_owned(),
-        }));
-        let cooldowns = cooldowns.iter().filter_map(|cooldown| {
-            Some(Cooldown {
-                scope: hash,
-                key: self.key(upstream, cooldown.key)?,
-                reason: cooldown.reason.label().to_owned(),
-                ms: cooldown.left.as_millis() as u64,
-            })
-        });
-        own.cooldowns.extend(cooldowns);
-        let rate_limits = rate_limits.iter().filter_map(|rate_limit| {
-            Some(RateLimit {
-                scope: hash,
-                key: self.key(upstream, rate_limit.key.saturating_sub(1))?,
-                left: rate_limit.requests,
-                limit: rate_limit.limit,
-            })
-        });
-        own.rate_limits.extend(rate_limits);
+/// What others hold against scopes counts here from now on, and nothing else.
+fn support(scopes: &BTreeMap<u64, SharedScope>, held: &HashMap<u64, Others>, now: Instant) {
+    let nothing = Others::default();
+    for (hash, scope) in scopes {
+        scope.support(held.get(hash).unwrap_or(&nothing), now);
     }
 }
 
 /// The same label, if it is one of ours.
 fn known(cause: &str) -> Option<&'static str> {
     causes().into_iter().find(|known| *known == cause)
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fleet({})", self.name)
+    }
+}
+
+/// The machine's name; else a number.
+fn machine(node: u64) -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => format!("{node:016x}"),
+        name => name.to_owned(),
+    }
 }

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::bounded::{Bounded, Unread};
+use super::claims::{Claim, LEASE, Step};
 use crate::config::{RedisUrl, Secret, SharedConfig};
 
 /// How long the server may take for one thing.
@@ -265,40 +266,34 @@ impl Link {
         Ok(())
     }
 
-    /// Whether this replica may try a scope for so long: not if another one does.
-    pub(super) async fn take(
-        &mut self,
-        scope: u64,
-        node: u64,
-        for_so_long: Duration,
-    ) -> Result<bool, LinkError> {
-        let mut command = redis::cmd("SET");
-        command.arg(self.key(scope)).arg(node).arg("NX").arg("PX");
-        command.arg(for_so_long.as_millis() as u64);
-        let taken: Value = self.ask(&command).await?;
-        Ok(taken == Value::Okay)
-    }
-
-    /// It still tries it, and goes on for so long.
-    pub(super) async fn keep(
-        &mut self,
-        scope: u64,
-        node: u64,
-        for_so_long: Duration,
-    ) -> Result<(), LinkError> {
-        let mut command = redis::cmd("SET");
-        command.arg(self.key(scope)).arg(node).arg("PX");
-        command.arg(for_so_long.as_millis() as u64);
-        let _: Value = self.ask(&command).await?;
-        Ok(())
-    }
-
-    /// It tries it no more.
-    pub(super) async fn give_back(&mut self, scope: u64) -> Result<(), LinkError> {
-        let mut command = redis::cmd("DEL");
-        command.arg(self.key(scope));
-        let _: i64 = self.ask(&command).await?;
-        Ok(())
+    /// Settles a claim of this replica. Whether it has the right to try the scope now.
+    pub(super) async fn claim(&mut self, claim: &Claim, node: u64) -> Result<bool, LinkError> {
+        let key = self.key(claim.scope);
+        match claim.step {
+            Step::Take => {
+                let mut command = redis::cmd("SET");
+                command
+                    .arg(key)
+                    .arg(node)
+                    .arg("NX")
+                    .arg("PX")
+                    .arg(lease_ms());
+                let taken: Value = self.ask(&command).await?;
+                Ok(taken == Value::Okay)
+            }
+            Step::Keep => {
+                let mut command = redis::cmd("SET");
+                command.arg(key).arg(node).arg("PX").arg(lease_ms());
+                let _: Value = self.ask(&command).await?;
+                Ok(true)
+            }
+            Step::GiveBack => {
+                let mut command = redis::cmd("DEL");
+                command.arg(key);
+                let _: i64 = self.ask(&command).await?;
+                Ok(false)
+            }
+        }
     }
 
     /// Makes sure that this server has our keys, and lets us write.
@@ -331,4 +326,9 @@ impl Link {
     fn key(&self, scope: u64) -> String {
         format!("{{backstop.{}}}.trial.{scope:016x}", self.fleet)
     }
+}
+
+/// How long a trial may last, in milliseconds.
+fn lease_ms() -> u64 {
+    LEASE.as_millis() as u64
 }

@@ -69,6 +69,9 @@ pub(super) struct Known {
     pub(super) cooldowns: Vec<Cooldown>,
     /// What is left of rate limits.
     pub(super) rate_limits: Vec<RateLimit>,
+    /// What its requests hold against scopes that are in rotation. Earlier versions say nothing of it.
+    #[serde(default)]
+    pub(super) suspected: Vec<Suspected>,
     /// Owners of stored objects that became known since the last message.
     pub(super) owners: Vec<Owned>,
 }
@@ -113,6 +116,33 @@ pub(super) struct Found {
     pub(super) level: u64,
     pub(super) healed: bool,
     pub(super) cause: String,
+    /// How many of a hundred calls succeed there. Earlier versions say nothing of it.
+    #[serde(default = "all")]
+    pub(super) odds: u32,
+    /// For how long it has been out, in milliseconds.
+    #[serde(default)]
+    pub(super) out_ms: u64,
+}
+
+impl Found {
+    /// Whether nothing more follows from it than from the other one.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.scope == other.scope && self.turn == other.turn && self.healed == other.healed
+    }
+}
+
+fn all() -> u32 {
+    100
+}
+
+/// A scope that fails more than it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Suspected {
+    pub(super) scope: u64,
+    /// How much evidence its requests have found, in hundredths of a nat.
+    pub(super) score: u32,
+    /// How many of a hundred calls succeed there.
+    pub(super) odds: u32,
 }
 
 /// A key, or a key for one model, to which nothing may be sent for a while.
@@ -261,6 +291,7 @@ impl Known {
         self.found.len() <= MOST
             && self.cooldowns.len() <= MOST
             && self.rate_limits.len() <= MOST
+            && self.suspected.len() <= MOST
             && self.owners.len() <= MOST
             && self.found.iter().all(is_cause)
             && self.cooldowns.iter().all(is_pause)
@@ -272,7 +303,7 @@ mod tests {
     use super::{
         ClientCount, Cooldown, FiguresThere, Found, IncidentThere, Known, LONGEST, LONGEST_NAME,
         MOST, MOST_INCIDENTS, MOST_UPSTREAMS, MOST_WINDOWS, Message, Owned, RateLimit, Says,
-        SeatCount, TakenThere,
+        SeatCount, Suspected, TakenThere,
     };
     use crate::config::SharedConfig;
     use crate::event::Unusable;
@@ -294,6 +325,8 @@ mod tests {
             level: 1,
             healed: false,
             cause: "failures".to_owned(),
+            odds: 100,
+            out_ms: u64::MAX,
         });
         known.cooldowns.push(Cooldown {
             scope: 1,
@@ -361,6 +394,12 @@ mod tests {
             limit: Some(u64::MAX),
         };
         most.rate_limits = vec![rate_limit; MOST];
+        let suspected = Suspected {
+            scope: u64::MAX,
+            score: u32::MAX,
+            odds: 100,
+        };
+        most.suspected = vec![suspected; MOST];
         let all = [
             Says::Known(most),
             Says::Taken(taken()),

@@ -2,16 +2,20 @@
 //! who tries what may have healed.
 //!
 //! ```text
-//! health ─▶ what our own requests have shown ─▶ a message, once a second and when it is new ─▶ Redis ─▶ the others
+//! health ─▶ what our own requests have shown ─▶ fleet: a message, once a second and when it is new ─▶ Redis ─▶ the others
 //! Redis ─▶ a message of another ─▶ roster: who is there, what each has found ─▶ doubts: is it true here? ─▶ health
 //! clients, seats ⇄ takings: what requests take of limits ⇄ many times a second the same of the others
 //! ```
+//!
+//! `fleet` decides everything, and touches nothing outside; the link to the server carries messages and claims. So the health bench
+//! plays a fleet on virtual time.
 //!
 //! *Invariants:* no request waits for any of this. What is known here decides; another's word is weighed against it. The server
 //! remembers nothing but who tries a scope just now, so that it may be lost, emptied or replaced at any time. What came from it
 //! is never told on.
 
 mod bounded;
+mod claims;
 mod doubts;
 mod figures;
 mod fleet;
@@ -21,26 +25,26 @@ mod news;
 mod roster;
 mod signer;
 mod takings;
+mod telling;
 mod views;
 
 use std::fmt;
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+pub use self::claims::{Claim, LEASE, Step};
 pub use self::figures::{Figures, Outage};
+pub use self::fleet::{Fleet, Upstreams};
 pub use self::message::Had;
 pub use self::views::ReplicaView;
 
-use self::fleet::{Fleet, Upstreams};
 use self::link::{Incoming, Link, LinkError, Servers};
 use self::message::Says;
-use self::signer::Signer;
+use self::telling::TELL;
 use crate::affinity::Affinity;
 use crate::clients::Usage;
 use crate::config::SharedConfig;
@@ -48,31 +52,24 @@ use crate::event::{Event, Events, HealthChange, SharedNews, Unusable};
 use crate::health::Health;
 use crate::wire::tls::{self, ClientFiles, Platform, TlsError};
 
-/// How often to look at what is known here.
-const LOOK: Duration = Duration::from_millis(250);
-/// How often everything is told.
-const TELL: Duration = Duration::from_secs(1);
+/// How often a replica looks at what is known here.
+pub const LOOK: Duration = Duration::from_millis(250);
 /// How often it is told what requests have taken of limits, among a few replicas. It is what others know too late.
 const TICK: Duration = Duration::from_millis(50);
 /// And so much less often for each replica that there is, so that no replica hears more than 200 such messages a second.
 const TICK_EACH: Duration = Duration::from_millis(5);
 /// News gather for so long before they are told.
-const GATHER: Duration = Duration::from_millis(20);
+pub const GATHER: Duration = Duration::from_millis(20);
 /// The pause before the server is tried again; each time another one, so that replicas do not come at once.
 const PAUSE: Duration = Duration::from_millis(500);
-/// For so long the right to try a scope is given; it is renewed while the trial lasts.
-const PROBE: Duration = Duration::from_secs(10);
 /// How long the last message may take when we stop.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// For so long another replica is left to try a scope before it is asked for again.
-const OTHERS: Duration = Duration::from_secs(1);
 
 /// What this replica shares with others.
 pub struct Sharing {
     servers: Servers,
     name: String,
     health: Arc<Health>,
-    upstreams: Arc<ArcSwap<Upstreams>>,
     usage: Arc<Usage>,
     /// There may be something new to tell.
     news: Notify,
@@ -81,7 +78,6 @@ pub struct Sharing {
     has_figures: AtomicBool,
     /// The lock is held for a message at a time.
     fleet: Mutex<Fleet>,
-    started: Instant,
 }
 
 impl Sharing {
@@ -101,31 +97,22 @@ impl Sharing {
             true => tls::client(&Platform::default(), files),
             false => tls::unused(),
         };
-        let upstreams = Arc::<ArcSwap<Upstreams>>::default();
-        let fleet = Fleet::new(
-            Arc::clone(&health),
-            affinity,
-            Signer::new(config),
-            Arc::clone(&upstreams),
-        );
+        let fleet = Fleet::new(config, Arc::clone(&health), affinity, Instant::now());
         Ok(Self {
             servers: Servers::new(config, tls?),
-            name: config.name.clone().unwrap_or_else(|| machine(fleet.node)),
+            name: fleet.name.clone(),
             health,
-            upstreams,
             usage,
             news: Notify::new(),
             is_connected: AtomicBool::new(false),
             has_figures: AtomicBool::new(false),
             fleet: Mutex::new(fleet),
-            started: Instant::now(),
         })
     }
 
     /// Another configuration serves, with these upstreams, and with the clients that are counted now.
     pub fn adopt(&self, upstreams: &Upstreams) {
-        self.upstreams.store(Arc::new(upstreams.clone()));
-        self.fleet().adopt(&self.usage);
+        self.fleet().adopt(upstreams, &self.usage);
     }
 
     /// Whether the server is there.
@@ -171,7 +158,7 @@ impl Sharing {
                     events.emit(&Event::Shared(SharedNews::Connected {
                         server: link.server.clone(),
                     }));
-                    self.health.fleet_probes().share(true);
+                    self.fleet().join();
                     self.share(link, &events).await
                 }
                 Err(why) => why,
@@ -190,7 +177,7 @@ impl Sharing {
     pub async fn leave(&self) {
         let leaving = async {
             if let Ok(mut link) = self.servers.connect().await {
-                let message = self.written(Says::Goodbye);
+                let message = self.fleet().written(Says::Goodbye, Instant::now());
                 let _ = link.publish(&message).await;
             }
         };
@@ -201,7 +188,7 @@ impl Sharing {
     async fn share(&self, mut link: Link, events: &Events) -> LinkError {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut sent_at, mut counted_at): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut counted_at: Option<Instant> = None;
         let ticking = sleep(Duration::ZERO);
         tokio::pin!(ticking);
         loop {
@@ -216,9 +203,9 @@ impl Sharing {
                 () = self.health.fleet_probes().wanted() => self.agree(&mut link).await,
                 () = self.news.notified() => {
                     sleep(GATHER).await;
-                    self.tell(&mut link, &mut sent_at, events).await
+                    self.tell(&mut link, events).await
                 }
-                _ = looks.tick() => self.look(&mut link, &mut sent_at, events).await,
+                _ = looks.tick() => self.look(&mut link, events).await,
                 () = &mut ticking => {
                     let counted = self.count(&mut link, &mut counted_at, events).await;
                     ticking.as_mut().reset(Instant::now() + self.pace());
@@ -231,15 +218,10 @@ impl Sharing {
         }
     }
 
-    async fn look(
-        &self,
-        link: &mut Link,
-        sent_at: &mut Option<Instant>,
-        events: &Events,
-    ) -> Result<(), LinkError> {
+    async fn look(&self, link: &mut Link, events: &Events) -> Result<(), LinkError> {
         let changes = self.fleet().settle(Instant::now());
         report(changes, events);
-        self.tell(link, sent_at, events).await?;
+        self.tell(link, events).await?;
         if self.has_figures.swap(false, Ordering::AcqRel) {
             let figures = self.fleet().own_figures();
             if let Some(figures) = figures {
@@ -250,18 +232,12 @@ impl Sharing {
     }
 
     /// Tells the others what is new, and once a second everything.
-    async fn tell(
-        &self,
-        link: &mut Link,
-        sent_at: &mut Option<Instant>,
-        events: &Events,
-    ) -> Result<(), LinkError> {
-        let (own, is_news) = self.fleet().own();
-        if !is_news && sent_at.is_some_and(|sent_at| sent_at.elapsed() < TELL) {
-            return Ok(());
+    async fn tell(&self, link: &mut Link, events: &Events) -> Result<(), LinkError> {
+        let message = self.fleet().tell(Instant::now());
+        match message {
+            Some(message) => self.send(link, &message, events).await,
+            None => Ok(()),
         }
-        *sent_at = Some(Instant::now());
-        self.publish(link, Says::Known(own), events).await
     }
 
     /// Tells the others what requests have taken of limits since the last tick, and once a second all of it.
@@ -290,17 +266,19 @@ impl Sharing {
     }
 
     async fn publish(&self, link: &mut Link, says: Says, events: &Events) -> Result<(), LinkError> {
-        let message = self.written(says);
-        link.publish(&message).await?;
-        events.emit(&Event::Shared(SharedNews::Sent));
-        Ok(())
+        let message = self.fleet().written(says, Instant::now());
+        self.send(link, &message, events).await
     }
 
-    fn written(&self, says: Says) -> Vec<u8> {
-        let mut fleet = self.fleet();
-        let mut message = fleet.message(&self.name, says);
-        message.up = self.started.elapsed().as_secs();
-        message.written(&fleet.signer)
+    async fn send(
+        &self,
+        link: &mut Link,
+        message: &[u8],
+        events: &Events,
+    ) -> Result<(), LinkError> {
+        link.publish(message).await?;
+        events.emit(&Event::Shared(SharedNews::Sent));
+        Ok(())
     }
 
     fn hear(&self, incoming: Incoming, events: &Events) {
@@ -321,28 +299,19 @@ impl Sharing {
     /// Agrees with the others on who tries what may have healed.
     async fn agree(&self, link: &mut Link) -> Result<(), LinkError> {
         let now = Instant::now();
-        let (node, scopes) = {
+        let (node, claims) = {
             let fleet = self.fleet();
-            (fleet.node, fleet.scopes())
+            (fleet.node, fleet.claims(now))
         };
-        for (hash, scope) in &scopes {
-            if scope.end_fleet_probe(now) {
-                link.give_back(*hash).await?;
-            } else if scope.wants_probe(now) {
-                let is_ours = link.take(*hash, node, PROBE).await?;
-                let so_long = if is_ours { PROBE } else { OTHERS };
-                scope.settle_probe(is_ours, so_long, now);
-            } else if scope.is_trying(now) {
-                link.keep(*hash, node, PROBE).await?;
-                scope.settle_probe(true, PROBE, now);
-            }
+        for claim in claims {
+            let is_ours = link.claim(&claim, node).await?;
+            claim.settled(is_ours, now);
         }
         Ok(())
     }
 
     fn go_alone(&self) {
         self.is_connected.store(false, Ordering::Relaxed);
-        self.health.fleet_probes().share(false);
         self.fleet().go_alone();
     }
 
@@ -369,14 +338,5 @@ impl Drop for Alone<'_> {
 fn report(changes: Vec<HealthChange>, events: &Events) {
     for change in changes {
         events.emit(&Event::HealthChanged(change));
-    }
-}
-
-/// The machine's name; else a number.
-fn machine(node: u64) -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => format!("{node:016x}"),
-        name => name.to_owned(),
     }
 }

@@ -8,7 +8,9 @@ impl Sink for Sharing {
     fn record(&self, event: &Event) {
         match event {
             Event::HealthChanged(_) => self.news.notify_one(),
-            Event::AttemptFinished { report, .. } if begins_cooldown(&report.outcome) => {
+            Event::AttemptFinished { report, .. }
+                if report.outcome.hurts_health() || begins_cooldown(&report.outcome) =>
+            {
                 self.news.notify_one();
             }
             Event::AttemptFinished { .. }

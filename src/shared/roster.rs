@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::message::{self, FiguresThere, Found, Message, Says, SeatCount};
+use super::message::{self, FiguresThere, Found, Message, Says, SeatCount, Suspected};
 use crate::event::Unusable;
+use crate::health::Others;
 
 /// Who says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -34,6 +35,7 @@ pub(super) struct Replica {
     pub(super) up: Duration,
     seq: u64,
     pub(super) found: Vec<Found>,
+    suspected: Vec<Suspected>,
     /// The part of that from which everything has followed that follows from it.
     settled: Vec<Found>,
     /// How many requests it has open at upstreams whose `concurrency` is limited, by what stands for them.
@@ -72,7 +74,10 @@ impl Roster {
         replica.up = Duration::from_secs(message.up);
         replica.seq = message.seq;
         match &message.says {
-            Says::Known(known) => return Ok(replica.find(&known.found)),
+            Says::Known(known) => {
+                replica.suspected.clone_from(&known.suspected);
+                return Ok(replica.find(&known.found));
+            }
             Says::Taken(taken) => replica.take_seats(&taken.seats),
             Says::Figures(figures) => replica.figures = Some((now, figures.clone())),
             Says::Goodbye => {
@@ -129,6 +134,24 @@ impl Roster {
         (causes.len(), causes.first().copied())
     }
 
+    /// What their requests hold against scopes, by what stands for these.
+    pub(super) fn held_against(&self) -> HashMap<u64, Others> {
+        let mut held: HashMap<u64, Others> = HashMap::new();
+        for replica in self.all.values() {
+            for suspected in &replica.suspected {
+                let others = held.entry(suspected.scope).or_default();
+                others.scores.push(suspected.score as f32 / 100.0);
+                others.odds = others.odds.min(suspected.odds as f32 / 100.0);
+            }
+            for found in replica.found.iter().filter(|found| !found.healed) {
+                let others = held.entry(found.scope).or_default();
+                others.odds = others.odds.min(found.odds as f32 / 100.0);
+                others.out_for = others.out_for.max(Duration::from_millis(found.out_ms));
+            }
+        }
+        held
+    }
+
     /// Who is gone without a word, by name, and when it was last heard.
     pub(super) fn missed(&self) -> impl Iterator<Item = (&String, &Instant)> {
         self.missed.iter()
@@ -148,6 +171,7 @@ impl Replica {
             up: Duration::ZERO,
             seq: 0,
             found: Vec::new(),
+            suspected: Vec::new(),
             settled: Vec::new(),
             seats: HashMap::new(),
             figures: None,
@@ -157,9 +181,9 @@ impl Replica {
     /// It has found this. Returns the part from which nothing has followed yet.
     fn find(&mut self, found: &[Found]) -> Vec<Found> {
         let settled = &self.settled;
+        let is_settled = |found: &Found| settled.iter().any(|one| one.is_same(found));
         let found = found.iter().cloned();
-        let (settled, news): (Vec<Found>, Vec<Found>) =
-            found.clone().partition(|found| settled.contains(found));
+        let (settled, news): (Vec<Found>, Vec<Found>) = found.clone().partition(is_settled);
         self.found = found.collect();
         self.settled = settled;
         news
@@ -180,7 +204,7 @@ impl Replica {
 mod tests {
     use super::{
         Duration, Found, Instant, MISSED, MOST, Message, Roster, SILENCE, Says, SeatCount, Sitters,
-        Unusable,
+        Suspected, Unusable,
     };
     use crate::shared::message::{Known, TakenThere};
 
@@ -191,11 +215,33 @@ mod tests {
             level: 1,
             healed: false,
             cause: "failures".to_owned(),
+            odds: 100,
+            out_ms: 0,
         });
         let known = Known {
             found: found.collect(),
             ..Known::default()
         };
+        message(node, seq, Says::Known(known))
+    }
+
+    /// A replica that suspects a scope, and has taken another one out.
+    fn suspects(node: u64, seq: u64, score: u32) -> Message {
+        let mut known = Known::default();
+        known.suspected.push(Suspected {
+            scope: 5,
+            score,
+            odds: 60,
+        });
+        known.found.push(Found {
+            scope: 6,
+            turn: seq as u32,
+            level: 1,
+            healed: false,
+            cause: "failures".to_owned(),
+            odds: 10,
+            out_ms: 1000 * node,
+        });
         message(node, seq, Says::Known(known))
     }
 
@@ -233,6 +279,23 @@ mod tests {
         assert_eq!(roster.votes(5), (2, Some("failures")));
         assert_eq!(roster.votes(6).0, 1);
         assert_eq!(roster.votes(7), (0, None));
+    }
+
+    #[test]
+    fn what_each_holds_against_a_scope_is_what_it_said_last() {
+        let (mut roster, now) = (Roster::default(), Instant::now());
+        for (node, score) in [(1, 500), (2, 300)] {
+            roster.hear(&suspects(node, 1, score), now).unwrap();
+        }
+        let held = roster.held_against();
+        let mut scores = held[&5].scores.clone();
+        scores.sort_by(f32::total_cmp);
+        assert_eq!((scores, held[&5].odds), (vec![3.0, 5.0], 0.6));
+        assert_eq!(held[&6].out_for, Duration::from_secs(2));
+        assert!(held[&6].scores.is_empty());
+        roster.hear(&suspects(1, 2, 200), now).unwrap();
+        roster.hear(&says(2, 2, &[]), now).unwrap();
+        assert_eq!(roster.held_against()[&5].scores, [2.0]);
     }
 
     #[test]

@@ -3,13 +3,17 @@
 //! The bounds are the figures that a published comparison of detectors measured for this design, plus half: an engine
 //! that gets worse by more is broken. `cargo bench --bench health` prints the whole table.
 
+mod agenda;
 mod play;
 mod queue;
+mod replica;
 mod report;
 mod request;
+mod sharing;
 mod world;
 
 use play::Plan;
+use replica::Replicas;
 use report::{Figures, averages, each, plan};
 use world::Trace;
 
@@ -20,7 +24,7 @@ const ROUNDING: f64 = 0.01;
 
 /// Plays a trace at a request rate, once for each seed.
 fn figures(trace: Trace, rate: f64, plan: Plan, seeds: u64) -> Figures {
-    averages(&each(trace, rate, plan, seeds))
+    averages(&each(Replicas::ONE, trace, rate, plan, seeds))
 }
 
 /// Plays a trace at the three rates and compares one figure with its bounds.
@@ -204,6 +208,43 @@ fn statuses_nobody_lists_and_stalls_after_them_are_left_behind() {
         [0.15, 0.021, 0.006],
     );
     check(Trace::StatusThenStalls, "bad %", bad, [0.6, 0.05, 0.05]);
+}
+
+/// Three replicas that share what they know take at most so many times the extra calls of a single proxy with all their
+/// requests. Figures of single calls are noise.
+#[test]
+fn a_fleet_that_shares_costs_about_as_many_calls_as_a_single_proxy() {
+    const MOST: f64 = 1.35;
+    const NOISE: f64 = 0.003;
+    let short = Plan {
+        from: 60.0,
+        to: 360.0,
+        end: 361.0,
+    };
+    for trace in [
+        Trace::Hard,
+        Trace::Errors(0.3),
+        Trace::RateLimit,
+        Trace::Flapping,
+    ] {
+        let extra = |replicas| averages(&each(replicas, trace, 5.0, short, 6)).extra;
+        let [one, three, apart] = [Replicas::ONE, Replicas::FLEET, Replicas::APART].map(extra);
+        let figures = format!("{}: {one:.4} {three:.4} {apart:.4}", trace.name());
+        assert!(three <= one * MOST + NOISE, "{figures}");
+        // What they gain by it: they do it because it helps.
+        assert!(three < apart, "{figures}");
+    }
+}
+
+#[test]
+fn a_fleet_takes_no_healthy_upstream_out_of_rotation() {
+    let an_hour = Plan {
+        from: 60.0,
+        to: 3600.0,
+        end: 3601.0,
+    };
+    let all = each(Replicas::FLEET, Trace::Healthy, 5.0, an_hour, 1);
+    assert_eq!(averages(&all).ejections, 0.0);
 }
 
 #[test]

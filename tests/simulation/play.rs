@@ -1,22 +1,23 @@
 //! Plays a trace against the real health engine and the real decisions, on virtual time: upstreams in strict order, two
 //! models.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::config::UpstreamId;
 use backstop::event::HealthChange;
+use backstop::failover::Expense;
 use backstop::failover::decide::{Choice, InFlight, Next, Situation, StartReason, next};
-use backstop::failover::{Budget, Expense};
-use backstop::health::{Health, ModelHealth, Permit};
+use backstop::health::Permit;
 use backstop::outcome::{Outcome, Stage, Unreachable};
+use backstop::shared;
 use fastrand::Rng;
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use crate::queue::Queue;
+use crate::agenda::{Agenda, Event, Kind};
+use crate::replica::{Replica, Replicas};
 use crate::request::{Line, Request, SHAPE, WAIT};
+use crate::sharing::{DELAY, Sharing};
 use crate::world::{Call, FIRST_TOKEN_TIMEOUT, Seen, Trace, World};
 
 /// The times between the first health checks of an upstream, and between further ones, in seconds.
@@ -51,98 +52,47 @@ struct Attempt {
     sent: f64,
 }
 
-/// What happens to an upstream, to a request, or to an attempt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Check(usize),
-    Proceeds(usize),
-    LinesUp(usize),
-    HasTurn(usize),
-    WaitsNoMore(usize),
-    GivesUp(usize),
-    Outcome(usize),
-    Waits(usize),
-    StreamEnds(usize),
-}
-
-struct Event {
-    at: f64,
-    number: u64,
-    kind: Kind,
-}
-
-impl PartialEq for Event {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Event {}
-
-impl PartialOrd for Event {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Event {
-    /// The earliest event is the greatest, because a heap pops the greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other
-            .at
-            .total_cmp(&self.at)
-            .then(other.number.cmp(&self.number))
-    }
-}
-
 struct Play {
     trace: Trace,
     world: World,
-    health: Health,
     base: Instant,
-    healths: Vec<[Arc<ModelHealth>; 2]>,
     ids: Vec<UpstreamId>,
-    heap: BinaryHeap<Event>,
-    number: u64,
+    replicas: Vec<Replica>,
+    sharing: Option<Sharing>,
+    agenda: Agenda,
     attempts: Vec<Attempt>,
     requests: Vec<Request>,
-    budget: Budget,
-    queue: Queue,
     ejections: usize,
-    /// How many health checks each upstream has got, while they go on.
-    checks: Vec<Option<usize>>,
     streams: Rng,
     clients: Rng,
+    balancer: Rng,
 }
 
 /// Plays one trace.
-pub(crate) fn play(trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
+pub(crate) fn play(replicas: Replicas, trace: Trace, rate: f64, plan: Plan, seed: u64) -> Played {
     fastrand::seed(seed * 7919 + 13);
     let base = Instant::now();
-    let health = Health::new(base);
     let names = ["a", "b", "c"].into_iter().take(trace.upstreams());
     let ids: Vec<UpstreamId> = names.map(UpstreamId::from).collect();
-    let models: [Arc<str>; 2] = ["m0".into(), "m1".into()];
-    let of_upstream = |id: &UpstreamId| models.each_ref().map(|model| health.model(id, model, 1));
-    let healths = ids.iter().map(of_upstream).collect();
+    let all = (0..replicas.count).map(|_| Replica::new(&ids, base));
+    let all: Vec<Replica> = all.collect();
+    let sharing = replicas.share.then(|| Sharing::new(&all, &ids, base));
     let mut play = Play {
         trace,
         world: World::new(trace, rate, (plan.from, plan.to), seed),
-        health,
         base,
-        healths,
         ids,
-        heap: BinaryHeap::new(),
-        number: 0,
+        replicas: all,
+        sharing,
+        agenda: Agenda::default(),
         attempts: Vec::new(),
         requests: Vec::new(),
-        budget: Budget::new(base),
-        queue: Queue::new(base),
         ejections: 0,
-        checks: vec![None; trace.upstreams()],
         streams: Rng::with_seed(seed + 99),
         clients: Rng::with_seed(seed + 199),
+        balancer: Rng::with_seed(seed + 299),
     };
+    play.begin_looks();
     play.run(rate, plan.end, &mut Rng::with_seed(seed + 1));
     Played {
         requests: play.requests,
@@ -155,17 +105,21 @@ impl Play {
         let mut gap = || -(1.0 - arrivals.f64()).ln() / rate;
         let mut next = gap();
         loop {
-            let is_arrival = next < end && self.heap.peek().is_none_or(|event| next <= event.at);
+            let is_arrival = next < end && self.agenda.next_at().is_none_or(|at| next <= at);
             if is_arrival {
                 self.arrive(next);
                 next += gap();
                 continue;
             }
-            let Some(Event { at, kind, .. }) = self.heap.pop() else {
+            let Some(Event { at, kind, .. }) = self.agenda.pop() else {
                 return;
             };
             match kind {
-                Kind::Check(upstream) => self.check(at, upstream, end),
+                Kind::Check(replica, upstream) => self.check(at, (replica, upstream), end),
+                Kind::NotReached(replica, upstream) => self.not_reached(at, replica, upstream),
+                Kind::Look(replica) => self.look(at, replica, end),
+                Kind::Tell(replica) => self.tell_news(at, replica),
+                Kind::Hear(replica) => self.hear(at, replica),
                 Kind::Proceeds(request) => self.proceed(at, request),
                 Kind::LinesUp(request) => self.lines_up(at, request),
                 Kind::HasTurn(request) => self.has_turn(at, request),
@@ -187,26 +141,110 @@ impl Play {
     }
 
     fn push(&mut self, at: f64, kind: Kind) {
-        self.number += 1;
-        self.heap.push(Event {
-            at,
-            number: self.number,
-            kind,
-        });
+        self.agenda.push(at, kind);
     }
 
-    fn note(&mut self, at: f64, changes: Vec<HealthChange>) {
+    /// What has changed at a replica follows: health checks, and news for the others.
+    fn note(&mut self, at: f64, replica: usize, changes: Vec<HealthChange>) {
+        if !changes.is_empty() {
+            self.has_news(at, replica);
+        }
         for change in changes {
             let HealthChange::Opened { scope, .. } = change else {
                 continue;
             };
             self.ejections += usize::from(scope.upstream == self.ids[0]);
             let upstream = self.ids.iter().position(|id| *id == scope.upstream);
-            if let Some(upstream) = upstream
-                && self.checks[upstream].is_none()
-            {
-                self.checks[upstream] = Some(0);
-                self.push(at + FIRST_CHECKS[0], Kind::Check(upstream));
+            if let Some(upstream) = upstream {
+                self.begin_checks(at, replica, upstream);
+            }
+        }
+    }
+
+    fn begin_checks(&mut self, at: f64, replica: usize, upstream: usize) {
+        let checks = &mut self.replicas[replica].checks[upstream];
+        if checks.is_none() {
+            *checks = Some(0);
+            self.push(at + FIRST_CHECKS[0], Kind::Check(replica, upstream));
+        }
+    }
+
+    /// Replicas that share look at what they know, each at other moments.
+    fn begin_looks(&mut self) {
+        let count = if self.sharing.is_some() {
+            self.replicas.len()
+        } else {
+            0
+        };
+        for replica in 0..count {
+            let first = shared::LOOK.as_secs_f64() * replica as f64 / count as f64;
+            self.push(first, Kind::Look(replica));
+        }
+    }
+
+    fn look(&mut self, at: f64, replica: usize, end: f64) {
+        let now = self.instant(at);
+        if let Some(sharing) = &mut self.sharing {
+            let changes = sharing.settle(replica, now);
+            self.note(at, replica, changes);
+            self.tell(at, replica);
+            self.agree(at, replica);
+        }
+        if at < end {
+            self.push(at + shared::LOOK.as_secs_f64(), Kind::Look(replica));
+        }
+    }
+
+    fn agree(&mut self, at: f64, replica: usize) {
+        let now = self.instant(at);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.agree(replica, now);
+        }
+    }
+
+    /// A request would be a trial, if nobody else makes it.
+    fn agree_if_wanted(&mut self, at: f64, replica: usize) {
+        let wanted = self.replicas[replica].health.fleet_probes().wanted();
+        if wanted.now_or_never().is_some() {
+            self.agree(at, replica);
+        }
+    }
+
+    /// There may be something to tell the others.
+    fn has_news(&mut self, at: f64, replica: usize) {
+        if let Some(sharing) = &mut self.sharing
+            && !std::mem::replace(&mut sharing.will_tell[replica], true)
+        {
+            self.push(at + shared::GATHER.as_secs_f64(), Kind::Tell(replica));
+        }
+    }
+
+    fn tell_news(&mut self, at: f64, replica: usize) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.will_tell[replica] = false;
+        }
+        self.tell(at, replica);
+    }
+
+    fn tell(&mut self, at: f64, replica: usize) {
+        let now = self.instant(at);
+        if let Some(sharing) = &mut self.sharing
+            && sharing.tell(replica, now)
+        {
+            (0..self.replicas.len()).for_each(|other| self.push(at + DELAY, Kind::Hear(other)));
+        }
+    }
+
+    fn hear(&mut self, at: f64, replica: usize) {
+        let now = self.instant(at);
+        if let Some(sharing) = &mut self.sharing {
+            let changes = sharing.hear(replica, now);
+            self.note(at, replica, changes);
+        }
+        // Another one could not connect: can this one?
+        for id in self.replicas[replica].health.to_check() {
+            if let Some(upstream) = self.ids.iter().position(|known| *known == id) {
+                self.begin_checks(at, replica, upstream);
             }
         }
     }
@@ -215,12 +253,14 @@ impl Play {
         let now = self.instant(at);
         let index = self.requests.len();
         let model = index % 2;
-        let upstreams = self.ids.len();
-        self.requests.push(Request::new(at, model, upstreams, now));
-        for healths in &self.healths {
+        let (upstreams, replica) = (self.ids.len(), self.balancer.usize(..self.replicas.len()));
+        let request = Request::new((at, replica), model, upstreams, now);
+        self.requests.push(request);
+        let replica = &self.replicas[replica];
+        for healths in &replica.healths {
             healths[model].demanded(now);
         }
-        self.budget.requested(now);
+        replica.budget.requested(now);
         if self.clients.f64() < self.trace.cancelled() {
             let patience = 0.2 + 1.8 * self.clients.f64();
             self.push(at + patience, Kind::GivesUp(index));
@@ -235,7 +275,8 @@ impl Play {
             if request.is_done || request.line == Line::In {
                 return;
             }
-            let healths = self.healths.iter().map(|models| &*models[request.model]);
+            let healths = self.replicas[request.replica].healths.iter();
+            let healths = healths.map(|models| &*models[request.model]);
             let choices = request.choices(healths, self.instant(at));
             match next(&self.situation(at, index, &choices)) {
                 Next::Start {
@@ -278,7 +319,7 @@ impl Play {
                     && request.in_flight.iter().any(is_lost),
                 is_late: false,
             },
-            tokens: self.budget.tokens(),
+            tokens: self.replicas[request.replica].budget.tokens(),
             has_turn: request.has_turn,
         }
     }
@@ -293,15 +334,20 @@ impl Play {
     ) {
         let now = self.instant(at);
         let request = &mut self.requests[index];
-        let health = &self.healths[upstream][request.model];
+        let replica = request.replica;
+        let health = &self.replicas[replica].healths[upstream][request.model];
         let is_forced = request.has_turn || reason == StartReason::LastResort;
         let (permit, is_admitted) = match health.admit(0, now) {
             Ok(permit) => (permit, true),
             Err(refusal) if refusal.cooldown_reason.is_some() => return,
             Err(_) if is_forced => (health.force(0, now), false),
-            Err(refusal) => return request.refused(upstream, refusal.until, now),
+            Err(refusal) => {
+                request.refused(upstream, refusal.until, now);
+                return self.agree_if_wanted(at, replica);
+            }
         };
-        if !expense.is_none_or(|expense| self.budget.take(expense)) {
+        let budget = &self.replicas[replica].budget;
+        if !expense.is_none_or(|expense| budget.take(expense)) {
             return;
         }
         let call = self.world.call(at, upstream, request.model);
@@ -331,12 +377,13 @@ impl Play {
             return;
         };
         let took = Duration::from_secs_f64(at - attempt.sent);
+        let replica = self.requests[request].replica;
         let in_flight = &mut self.requests[request].in_flight;
         in_flight.retain(|attempt| *attempt != index);
         let outcome = match call.outcome {
             Seen::Good | Seen::Cut { .. } => {
                 let changes = permit.answered(SHAPE, LIMIT, now);
-                self.note(at, changes);
+                self.note(at, replica, changes);
                 self.answered(at, index, permit);
                 return self.finish(at, request, Some(upstream));
             }
@@ -348,12 +395,15 @@ impl Play {
             },
         };
         let changes = permit.finish(&outcome, now);
-        self.note(at, changes);
+        self.note(at, replica, changes);
+        if outcome.hurts_health() || matches!(outcome, Outcome::RateLimited { .. }) {
+            self.has_news(at, replica);
+        }
         let request_state = &mut self.requests[request];
         request_state.last_took = took;
         request_state.failed(upstream, &outcome, now);
         if request_state.waits_until.is_some() {
-            self.queue.ended(false, now);
+            self.replicas[replica].queue.ended(false, now);
         }
         self.proceed(at, request);
     }
@@ -365,7 +415,8 @@ impl Play {
             _ if self.trace.has_long_streams() => 1.0 + 9.0 * self.streams.f64(),
             _ => {
                 let changes = permit.finish(&Outcome::Success, self.instant(at));
-                self.note(at, changes);
+                let replica = self.requests[self.attempts[index].request].replica;
+                self.note(at, replica, changes);
                 return;
             }
         };
@@ -387,7 +438,7 @@ impl Play {
             Outcome::Success
         };
         let changes = permit.finish(&outcome, now);
-        self.note(at, changes);
+        self.note(at, self.requests[request].replica, changes);
         if is_cut {
             self.requests[request].served_by = None;
             self.requests[request].is_bad = true;
@@ -403,7 +454,7 @@ impl Play {
             return;
         };
         let changes = permit.slow(now);
-        self.note(at, changes);
+        self.note(at, self.requests[request].replica, changes);
         self.push(at + LOOK, Kind::Waits(index));
         self.proceed(at, request);
     }
@@ -413,19 +464,22 @@ impl Play {
         if std::mem::replace(&mut request.is_done, true) {
             return;
         }
+        let replica = request.replica;
         request.served_by = served_by;
         request.took = at - request.at;
         // A first token after ten seconds is as bad as none to most clients.
         let is_bad = served_by.is_none() || request.took > 10.0;
         request.is_bad = is_bad && !request.is_given_up;
         if served_by.is_some() {
-            self.budget.succeeded();
+            self.replicas[replica].budget.succeeded();
         }
         if request.waits_until.is_some() {
+            let now = self.instant(at);
+            let queue = &mut self.replicas[replica].queue;
             if served_by.is_some() {
-                self.queue.ended(true, self.instant(at));
+                queue.ended(true, now);
             }
-            self.queue.leave();
+            queue.leave();
         }
         // Its other attempts are cancelled at once.
         for attempt in std::mem::take(&mut self.requests[index].in_flight) {
@@ -433,7 +487,7 @@ impl Play {
             let waited = Duration::from_secs_f64(at - *sent);
             if let Some(permit) = permit.take() {
                 let changes = permit.given_up(SHAPE, LIMIT, waited.into(), self.instant(at));
-                self.note(at, changes);
+                self.note(at, replica, changes);
             }
         }
     }
@@ -450,8 +504,9 @@ impl Play {
         let opens = self.seconds(opens_at);
         let request = &mut self.requests[index];
         request.line = Line::In;
+        let queue = &mut self.replicas[request.replica].queue;
         let until = *request.waits_until.get_or_insert_with(|| {
-            self.queue.enter(opens_at, now);
+            queue.enter(opens_at, now);
             at + WAIT.as_secs_f64()
         });
         self.push(opens.max(at).min(until), Kind::LinesUp(index));
@@ -459,7 +514,8 @@ impl Play {
 
     fn lines_up(&mut self, at: f64, index: usize) {
         let now = self.instant(at);
-        if let Some(turn) = self.queue.line_up(index, now) {
+        let queue = &mut self.replicas[self.requests[index].replica].queue;
+        if let Some(turn) = queue.line_up(index, now) {
             return self.is_first(index, self.seconds(turn).max(at));
         }
         if let Some(until) = self.requests[index].waits_until {
@@ -479,8 +535,8 @@ impl Play {
             && request.waits_until.is_some_and(|until| at < until);
         request.has_turn = is_taken;
         request.line = Line::Out;
-        let now = self.instant(at);
-        if let Some((first, turn)) = self.queue.turn(is_taken, now) {
+        let (now, replica) = (self.instant(at), self.requests[index].replica);
+        if let Some((first, turn)) = self.replicas[replica].queue.turn(is_taken, now) {
             self.is_first(first, self.seconds(turn).max(at));
         }
         self.proceed(at, index);
@@ -492,19 +548,32 @@ impl Play {
         self.proceed(at, index);
     }
 
-    fn check(&mut self, at: f64, upstream: usize, end: f64) {
+    fn check(&mut self, at: f64, (replica, upstream): (usize, usize), end: f64) {
         let id = self.ids[upstream].clone();
-        if at >= end || !self.health.to_check().contains(&id) {
-            self.checks[upstream] = None;
+        let now = self.instant(at);
+        let checking = &mut self.replicas[replica];
+        if at >= end || !checking.health.to_check().contains(&id) {
+            checking.checks[upstream] = None;
             return;
         }
+        let sent = checking.checks[upstream].unwrap_or_default() + 1;
+        checking.checks[upstream] = Some(sent);
         if self.world.answers_check(at, upstream) {
-            self.health.health_checked(&id, self.instant(at));
+            checking.health.health_checked(&id, now);
+        } else {
+            let failed = Kind::NotReached(replica, upstream);
+            self.push(at + self.world.check_fails_after(), failed);
         }
-        let sent = self.checks[upstream].unwrap_or_default() + 1;
-        self.checks[upstream] = Some(sent);
         let pause = FIRST_CHECKS.get(sent).unwrap_or(&CHECK);
-        self.push(at + pause, Kind::Check(upstream));
+        self.push(at + pause, Kind::Check(replica, upstream));
+    }
+
+    fn not_reached(&mut self, at: f64, replica: usize, upstream: usize) {
+        let now = self.instant(at);
+        let change = self.replicas[replica]
+            .health
+            .not_reached(&self.ids[upstream], now);
+        self.note(at, replica, change.into_iter().collect());
     }
 }
 

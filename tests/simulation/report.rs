@@ -1,6 +1,7 @@
 //! The figures of a play.
 
 use crate::play::{Plan, Played, play};
+use crate::replica::Replicas;
 use crate::request::Request;
 use crate::world::Trace;
 
@@ -53,9 +54,15 @@ pub(crate) fn plan(rate: f64) -> (Plan, u64) {
 }
 
 /// Plays a trace at a request rate, once for each seed.
-pub(crate) fn each(trace: Trace, rate: f64, plan: Plan, seeds: u64) -> Vec<Figures> {
+pub(crate) fn each(
+    replicas: Replicas,
+    trace: Trace,
+    rate: f64,
+    plan: Plan,
+    seeds: u64,
+) -> Vec<Figures> {
     (0..seeds)
-        .map(|seed| of(&play(trace, rate, plan, seed), rate, plan))
+        .map(|seed| of(&play(replicas, trace, rate, plan, seed), rate, plan))
         .collect()
 }
 

@@ -21,6 +21,8 @@ const SOON: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) at: f64,
+    /// Which replica it comes to.
+    pub(crate) replica: usize,
     pub(crate) model: usize,
     /// The upstream that it was sent to first, if health admitted it there.
     pub(crate) first: Option<usize>,
@@ -60,7 +62,12 @@ struct Entry {
 }
 
 impl Request {
-    pub(crate) fn new(at: f64, model: usize, upstreams: usize, now: Instant) -> Self {
+    pub(crate) fn new(
+        (at, replica): (f64, usize),
+        model: usize,
+        upstreams: usize,
+        now: Instant,
+    ) -> Self {
         let entry = Entry {
             tried: Tried::Not,
             calls: 0,
@@ -68,6 +75,7 @@ impl Request {
         };
         Self {
             at,
+            replica,
             model,
             first: None,
             served_by: None,

@@ -177,6 +177,14 @@ impl World {
         !(is_down && self.is_faulty(now))
     }
 
+    /// Seconds until a health check that is not answered has failed.
+    pub(crate) fn check_fails_after(&self) -> f64 {
+        match self.trace {
+            Trace::Blackhole => CONNECT_TIMEOUT,
+            _ => 0.005,
+        }
+    }
+
     fn is_flapped(&self, now: f64) -> bool {
         ((now - self.from) / 20.0) as i64 % 2 == 0
     }

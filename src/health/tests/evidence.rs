@@ -49,7 +49,7 @@ fn false_trips(rate: f64, hours: f64, random: &mut fastrand::Rng) -> u32 {
         } else {
             SUCCESS
         };
-        if scope.add_evidence(log_likelihood, now) {
+        if scope.add_evidence(log_likelihood, 0.0, now) {
             trips += 1;
             scope.set_score(0.0, now);
         }
