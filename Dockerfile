@@ -2,8 +2,10 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 
-# Static C library. With an explicit --target the flag does not reach build
-# scripts and procedural macros, which must stay dynamic.
+# Static C library. Names are resolved by what is linked in, and no module of
+# another library is loaded, for the image has no /etc/nsswitch.conf. With an
+# explicit --target the flag does not reach build scripts and procedural macros,
+# which must stay dynamic.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 
 # Dependencies, in a layer of their own: only the manifests decide its age. The

@@ -1,6 +1,7 @@
 //! What people install: the image and the packages are built from files that exist, and say what the program knows.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use backstop::catalogue::Provider;
 use backstop::config::Config;
@@ -59,12 +60,97 @@ fn the_debian_package_installs_files_that_exist_and_a_configuration_that_is_good
     }
 }
 
+/// A list of what belongs there, for a list of what does not would miss the next file.
 #[test]
-fn compose_passes_the_keys_of_all_providers() {
+fn the_crate_holds_the_sources_and_nothing_else_that_lies_here() {
+    let listing = Command::new(env!("CARGO"))
+        .args(["package", "--list", "--allow-dirty", "--offline"])
+        .current_dir(root(""))
+        .output()
+        .unwrap();
+    let problems = String::from_utf8_lossy(&listing.stderr);
+    assert!(listing.status.success(), "{problems}");
+    let listing = String::from_utf8(listing.stdout).unwrap();
+    let files = listing.lines().filter(|file| !file.starts_with("src/"));
+    let (made, mut ours): (Vec<_>, Vec<_>) =
+        files.partition(|file| [".cargo_vcs_info.json", "Cargo.toml.orig"].contains(file));
+    assert!(made.contains(&"Cargo.toml.orig"), "{made:?}");
+    ours.sort_unstable();
+    let expected = [
+        ".github/CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "config.example.yaml",
+    ];
+    assert_eq!(ours, expected);
+    for source in ["src/main.rs", "src/admin/page/page.html"] {
+        assert!(listing.lines().any(|file| file == source), "{source}");
+    }
+}
+
+#[test]
+fn the_image_and_the_release_are_built_with_the_rust_of_the_manifest() {
+    let manifest = read("Cargo.toml");
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "));
+    let version = version.unwrap().trim_matches('"');
+    let from = format!("FROM rust:{version}-slim-");
+    assert!(
+        read("Dockerfile")
+            .lines()
+            .any(|line| line.starts_with(&from))
+    );
+    let release: Value = serde_yaml::from_str(&read(".github/workflows/release.yml")).unwrap();
+    assert_eq!(release["env"]["RUST_VERSION"].as_str(), Some(version));
+}
+
+/// A static glibc loads the modules that the file names, which are of the system's glibc: it crashes if that is another one.
+#[test]
+fn no_program_that_is_linked_statically_to_glibc_meets_an_nsswitch_conf() {
+    let flag = "crt-static";
+    assert!(!read("deploy/package").contains(flag));
+    let image = read("Dockerfile");
+    assert!(image.contains(flag));
+    let (_, last_stage) = image.split_once("\nFROM scratch\n").unwrap();
+    assert!(!last_stage.contains("nsswitch"));
+}
+
+/// Docker makes an empty folder of a file to mount that is not there.
+#[test]
+fn compose_mounts_files_that_exist() {
     let compose: Value = serde_yaml::from_str(&read("deploy/compose.yaml")).unwrap();
-    let passed = &compose["services"]["backstop"]["environment"];
-    for variable in Provider::all().flat_map(Provider::key_variables) {
+    let services = compose["services"].as_mapping().unwrap().values();
+    let volumes = services.filter_map(|service| service["volumes"].as_sequence());
+    let mounted = volumes.flatten().filter_map(Value::as_str);
+    let files: Vec<_> = mounted
+        .filter_map(|volume| volume.strip_prefix("./"))
+        .collect();
+    assert!(files.len() > 3, "{files:?}");
+    for file in files {
+        let (file, _) = file.split_once(':').unwrap();
+        assert!(root("deploy").join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn compose_passes_the_keys_of_all_providers_and_no_other_secret() {
+    let compose: Value = serde_yaml::from_str(&read("deploy/compose.yaml")).unwrap();
+    let passed = compose["services"]["backstop"]["environment"]
+        .as_mapping()
+        .unwrap();
+    let mut names: Vec<_> = Provider::all()
+        .flat_map(Provider::key_variables)
+        .copied()
+        .collect();
+    for variable in &names {
         let expected = format!("${{{variable}:-}}");
         assert_eq!(passed[*variable].as_str(), Some(expected.as_str()));
+    }
+    names.push("BACKSTOP_HOSTS");
+    for name in passed.keys().filter_map(Value::as_str) {
+        assert!(names.contains(&name), "no provider has {name}");
     }
 }
