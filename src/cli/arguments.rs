@@ -24,7 +24,7 @@ pub(super) struct CheckArgs {
     #[arg(long, alias = "models")]
     pub(super) live: bool,
 
-    /// Take warnings for mistakes
+    /// Treat warnings as errors
     #[arg(long)]
     pub(super) strict: bool,
 }
@@ -45,8 +45,8 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) hosts: HostsArg,
 
-    /// Remember here which upstream created what (files, batches, stored responses), whatever the configuration says;
-    /// without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
+    /// Keep here the history, and which upstream created what (files, batches, stored responses), whatever the configuration
+    /// says; without either, in `$STATE_DIRECTORY`, `$XDG_STATE_HOME/backstop` or `~/.local/state/backstop`
     #[arg(long, env = "BACKSTOP_STATE_DIR", value_name = "FOLDER")]
     pub(super) state_dir: Option<PathBuf>,
 }

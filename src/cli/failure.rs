@@ -6,9 +6,9 @@ use crate::config::Problems;
 const NO_CONFIGURATION: &str = "\
 backstop: there is no configuration. Do one of these:
 
-  export a provider's key and start again (the first one is preferred, the others stand in for it):
+  export keys of providers and start again (each serves its own models first, and stands in for the others):
       export OPENAI_API_KEY=...        also ANTHROPIC_API_KEY, QIANFAN_API_KEY, GEMINI_API_KEY, DEEPSEEK_API_KEY,
-                                       MISTRAL_API_KEY, GROQ_API_KEY, OPENROUTER_API_KEY, TOGETHER_API_KEY
+                                       MISTRAL_API_KEY, GROQ_API_KEY, OPENROUTER_API_KEY and others: see the guide
   write ./backstop.yaml, or name a file (config.example.yaml documents every key):
       backstop serve --config FILE
   see it work without any key:
@@ -25,5 +25,15 @@ pub(super) enum Failure {
     NoConfig,
     /// Any other error.
     #[error("{0:#}")]
-    Other(#[from] anyhow::Error),
+    Other(anyhow::Error),
+}
+
+/// A configuration that is wrong is one wherever it is found out.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast() {
+            Ok(problems) => Self::Config(problems),
+            Err(error) => Self::Other(error),
+        }
+    }
 }

@@ -35,7 +35,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
-use tokio::runtime::Handle;
 
 use self::arguments::{
     CheckArgs, CompletionsArgs, DemoArgs, ExplainArgs, ImportArgs, IncidentsArgs, ManArgs,
@@ -91,7 +90,7 @@ enum Command {
     Serve(ServeArgs),
     /// Check the configuration: print every mistake with a fix, or the routes as they will be tried
     Check(CheckArgs),
-    /// Break and heal simulated providers by keys, and see who answers; needs no key and no configuration
+    /// Press a key to break or heal a simulated provider, and see who answers; needs no API key and no configuration
     Demo(DemoArgs),
     /// Ask a running proxy which candidates it would try for a model now, and why
     Explain(ExplainArgs),
@@ -99,9 +98,9 @@ enum Command {
     Status(StatusArgs),
     /// Ask a running proxy whether it is ready: exit code 0 or 1
     Healthcheck(ProxyArgs),
-    /// Ask a running proxy what clients had and how upstreams and models did, over 1 minute to 90 days
+    /// Ask a running proxy how many requests of clients were answered, and how upstreams and models did, over 1 minute to 90 days
     Report(ReportArgs),
-    /// Ask a running proxy for its incidents: what was out, when, why, and what clients had of it
+    /// Ask a running proxy for its incidents: what was out, when, why, and how many requests of clients failed
     Incidents(IncidentsArgs),
     /// Read a client's key from standard input and print its digest, for `key_sha256` in the configuration
     HashKey,
@@ -158,25 +157,22 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         _ => Vec::new(),
     };
     let handles = for_clients.iter().map(|runtime| runtime.handle().clone());
-    let handles: Vec<Handle> = handles.collect();
+    let host = Host {
+        sockets,
+        runtimes: handles.collect(),
+    };
     let result = runtime.block_on(async {
         match command {
             Command::Status(args) => return Ok(status::run(&args).await?),
             Command::Demo(args) => demo::run(&args).await?,
             Command::Explain(args) => explain::run(&args).await?,
-            Command::Healthcheck(args) => healthcheck::run(&args).await?,
+            // Docker knows 0 and 1.
+            Command::Healthcheck(args) => {
+                healthcheck::run(&args).await.map_err(Failure::Other)?;
+            }
             Command::Report(args) => report::run(&args).await?,
             Command::Incidents(args) => incidents::run(&args).await?,
-            Command::Serve(args) => {
-                serve::run(
-                    &args,
-                    Host {
-                        sockets,
-                        runtimes: handles,
-                    },
-                )
-                .await?
-            }
+            Command::Serve(args) => serve::run(&args, host).await?,
             Command::Check(_)
             | Command::HashKey
             | Command::Import(_)

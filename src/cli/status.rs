@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -36,7 +37,10 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Asks once, or again and again until it is interrupted.
 pub(super) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let address = admin_address(&args.proxy)?;
+    let address = match admin_address(&args.proxy) {
+        Ok(address) => address,
+        Err(problems) => return Ok(unknown(&problems)),
+    };
     let asked = Asked {
         address,
         client: client(address)?,
@@ -50,11 +54,14 @@ pub(super) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
             print(&asked.shown(&answer))?;
             Ok(ExitCode::from(code(&answer)))
         }
-        Err(error) => {
-            push(&STDERR, format!("backstop: {error:#}"));
-            Ok(ExitCode::from(UNKNOWN))
-        }
+        Err(error) => Ok(unknown(&format!("backstop: {error:#}"))),
     }
+}
+
+/// Says why it cannot be asked.
+fn unknown(why: &dyn Display) -> ExitCode {
+    push(&STDERR, why);
+    ExitCode::from(UNKNOWN)
 }
 
 /// Whom to ask, and how to show what it says.

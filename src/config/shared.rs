@@ -28,7 +28,7 @@ pub struct SharedConfig {
     /// What this replica is called on the page; the machine's name, if that is left out.
     pub name: Option<String>,
     /// What names and keys are hashed with, and messages signed, so that the server learns nothing from them. All replicas need
-    /// the same. If that is left out, it is the password of the first URL.
+    /// the same. If that is left out, it is the password of the first URL; see [`SharedConfig::signing_secret`].
     pub secret: Option<Secret>,
 }
 
@@ -50,6 +50,15 @@ impl SharedConfig {
     /// Whether anything is shared.
     pub fn is_on(&self) -> bool {
         !self.redis.is_empty()
+    }
+
+    /// What messages are signed with, and names hashed: the secret, else the password of the first URL. `None`: there is neither,
+    /// so that whoever reaches the server can speak for a replica.
+    pub fn signing_secret(&self) -> Option<Secret> {
+        let password = || self.servers().into_iter().next()?.password;
+        let is_there = |secret: &Secret| !secret.expose().is_empty();
+        let own = self.secret.clone().filter(is_there);
+        own.or_else(|| password().filter(is_there))
     }
 
     /// The servers that can be named.
@@ -162,7 +171,31 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>
 
 #[cfg(test)]
 mod tests {
-    use super::RedisUrl;
+    use super::{RedisUrl, Secret, SharedConfig};
+
+    #[test]
+    fn messages_are_signed_with_the_secret_else_with_the_first_password() {
+        let signing = |urls: &[&str], secret: Option<&str>| {
+            let text = |text: &&str| Secret::from((*text).to_owned());
+            let config = SharedConfig {
+                redis: urls.iter().map(text).collect(),
+                secret: secret.as_ref().map(text),
+                ..SharedConfig::default()
+            };
+            let signing = config.signing_secret();
+            signing.map(|secret| secret.expose().to_owned())
+        };
+        for (urls, secret, expected) in [
+            (&["redis://:p@a"][..], Some("s"), Some("s")),
+            (&["redis://:p@a"][..], None, Some("p")),
+            (&["redis://:p@a"][..], Some(""), Some("p")),
+            (&["redis://:@a"][..], None, None),
+            (&["redis://me@a"][..], Some(""), None),
+            (&["redis://a", "redis://:p@b"][..], None, None),
+        ] {
+            assert_eq!(signing(urls, secret).as_deref(), expected, "{urls:?}");
+        }
+    }
 
     #[test]
     fn a_url_says_where_the_server_is_and_how_to_log_in() {
@@ -183,7 +216,7 @@ mod tests {
             assert_eq!(url.to_string(), shown);
             assert_eq!((url.is_secure, url.database), (is_secure, database));
             assert_eq!(url.user.as_deref(), user);
-            let found = url.password.as_ref().map(super::Secret::expose);
+            let found = url.password.as_ref().map(Secret::expose);
             assert_eq!(found, password);
             assert!(!format!("{url:?}").contains("p@"), "{url:?}");
         }

@@ -13,7 +13,7 @@
 //! | [fleet] | what several replicas share through Redis or Valkey, and what happens without it |
 //! | [page] | the page for operators, its actions, `backstop status`, the badge |
 //! | [reference] | headers, error codes, outcomes, metrics, endpoints |
-//! | [availability] | what clients had and how upstreams did, over 90 days; incidents |
+//! | [availability] | how many requests were answered, and how upstreams did, over 90 days; incidents |
 //! | [queries] | eight questions of whoever is on call, and the queries that answer them |
 //! | [runbook] | what each alert means, and what to do |
 //! | [operations] | running, Docker, drain, logs, notifications, traces, state, security, limits, alerts |

@@ -16,10 +16,9 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    /// By the secret of the fleet, or else by the password of its server.
+    /// By the secret of the fleet, or else by the password of its server; without either, whoever reads this can do the same.
     pub(super) fn new(config: &SharedConfig) -> Self {
-        let password = || config.servers().into_iter().next()?.password;
-        let secret = config.secret.clone().or_else(password);
+        let secret = config.signing_secret();
         let secret = secret.as_ref().map_or("", Secret::expose);
         let key = |purpose: &[u8]| {
             let mut hasher = SipHasher128::new();

@@ -3,6 +3,7 @@
 mod clients;
 mod keys;
 mod models;
+mod shared;
 mod standins;
 mod urls;
 
@@ -24,5 +25,6 @@ pub(super) fn warn(config: &Config, found: &mut Found) {
     look.urls();
     look.unknown_models();
     look.unused();
+    look.shared();
     look.stand_ins();
 }

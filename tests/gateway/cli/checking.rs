@@ -246,6 +246,30 @@ async fn whoever_asks_a_proxy_finds_its_address_in_the_configuration() {
     assert_eq!(running.terminate().await, Some(0));
 }
 
+/// A script can tell a proxy that is not well from one that cannot be asked.
+#[tokio::test]
+async fn a_configuration_that_is_wrong_or_missing_is_told_by_the_exit_code_of_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "admin: {listen: nowhere}\n");
+    for (arguments, expected) in [
+        (&["status"][..], 2),
+        (&["status", "--watch"][..], 2),
+        (&["explain", "--model", "gpt-4o"][..], 78),
+        (&["report"][..], 78),
+        (&["incidents"][..], 78),
+        (&["healthcheck"][..], 1),
+    ] {
+        for file in ["backstop.yaml", "missing.yaml"] {
+            let mut command = backstop(folder.path(), arguments);
+            command.env("BACKSTOP_CONFIG", file);
+            let (code, stdout, stderr) = finish(command).await;
+            assert_eq!(code, Some(expected), "{arguments:?} {file}: {stderr}");
+            assert!(stderr.contains(file), "{arguments:?}: {stderr}");
+            assert_eq!(stdout, "", "{arguments:?} {file}");
+        }
+    }
+}
+
 /// No route names a model then, and every model goes somewhere.
 #[tokio::test]
 async fn without_a_configuration_upstreams_are_asked_for_their_models() {
