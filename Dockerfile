@@ -38,7 +38,7 @@ LABEL org.opencontainers.image.title="backstop" \
 
 COPY --from=build /out/backstop /usr/local/bin/backstop
 
-# Which upstream created what, over a restart.
+# The history, and which upstream created what, over a restart.
 COPY --from=build --chown=65532:65532 /out/state /var/lib/backstop
 ENV BACKSTOP_STATE_DIR=/var/lib/backstop
 VOLUME /var/lib/backstop

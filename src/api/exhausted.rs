@@ -277,3 +277,6 @@ fn has_no_candidate(exhausted: &Exhausted) -> bool {
     let mut skipped = exhausted.skipped.iter();
     exhausted.attempts.is_empty() && !skipped.any(|skipped| skipped.reason.is_for_now())
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,11 +17,6 @@ impl KeyDigest {
         Self(bytes)
     }
 
-    /// Its bytes, to compare.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
     /// Reads 64 hexadecimal digits.
     fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; SHA256_OUTPUT_LEN];

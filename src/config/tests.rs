@@ -1,5 +1,7 @@
 //! Whole configurations, good and bad.
 
+mod meant;
+
 use proptest::prelude::{any, proptest};
 
 use super::{Config, Problems, from_environment};
@@ -361,4 +363,26 @@ fn a_secret_can_stand_in_a_file_wherever_one_is_needed() {
         let is_told = |line: &String| line.contains(&start) && line.contains("/none cannot");
         assert!(missing.iter().any(is_told), "{place}: {missing:#?}");
     }
+}
+
+#[test]
+fn a_size_may_be_written_as_a_number_of_bytes() {
+    let config = parse(&format!("{GOOD}limits: {{body: 4194304}}\n")).unwrap();
+    assert_eq!(config.limits.body, 4 << 20);
+}
+
+#[test]
+fn a_variable_that_names_no_forward_proxy_is_told_without_what_stands_in_it() {
+    let variable = |name: &str| match name {
+        "KEY" => Some("k".to_owned()),
+        "HTTPS_PROXY" => Some("ftp://user:s3cret@proxy.example".to_owned()),
+        _ => None,
+    };
+    let shown = Config::parse("test.yaml", GOOD, &variable).unwrap_err();
+    let shown = shown.to_string();
+    let expected = "HTTPS_PROXY: the environment variable names no forward proxy: ";
+    assert!(
+        shown.contains(expected) && !shown.contains("s3cret"),
+        "{shown}"
+    );
 }

@@ -128,7 +128,7 @@ impl fmt::Debug for TraceVariables {
 
 #[cfg(test)]
 mod tests {
-    use super::{TraceVariables, TracesConfig};
+    use super::{TraceVariables, TracesConfig, mistake};
 
     #[test]
     fn the_configuration_counts_before_the_environment() {
@@ -163,5 +163,19 @@ mod tests {
             &[base, ("OTEL_SDK_DISABLED", "true")],
         );
         assert_eq!(own, url("http://mine/v1/traces"));
+    }
+    #[test]
+    fn the_environment_is_not_followed_to_where_nothing_listens() {
+        for (url, is_right) in [
+            ("http://otel:4318/v1/traces", true),
+            ("https://otel.example/v1/traces", true),
+            ("http://otel:4317", false),
+            ("otel:4318", false),
+            ("grpc://otel:4318", false),
+            ("http://user:secret@otel:4318", false),
+            ("http://:4318", false),
+        ] {
+            assert_eq!(mistake(url).is_none(), is_right, "{url}");
+        }
     }
 }

@@ -73,35 +73,53 @@ mod tests {
     const REJECTED: Outcome = Outcome::RejectedRequest { status: 400 };
     const FAILED: Outcome = Outcome::ServerError { status: 500 };
 
+    impl Exhausted {
+        /// What is known when these have been asked, and these have not.
+        pub(crate) fn of(asked: &[(&str, Outcome)], skipped: &[(&str, SkipReason)]) -> Self {
+            let attempts = asked.iter().map(|(upstream, outcome)| AttemptReport {
+                number: 1,
+                phase: Phase::Normal,
+                upstream: UpstreamId::from(*upstream),
+                key: 0,
+                model: None,
+                scope_model: None,
+                outcome: outcome.clone(),
+                detail: None,
+                elapsed: Duration::ZERO,
+                first_token: None,
+                tokens: None,
+            });
+            let skipped = skipped.iter().map(|(upstream, reason)| Skipped {
+                upstream: UpstreamId::from(*upstream),
+                reason: *reason,
+            });
+            Self {
+                attempts: attempts.collect(),
+                waited: Duration::ZERO,
+                skipped: skipped.collect(),
+                retry_in: None,
+                is_network_lost: false,
+                pinned_to: None,
+                fault: None,
+                error: None,
+            }
+        }
+    }
+
     fn is_against_request(asked: &[(&str, Outcome)], skipped: &[(&str, SkipReason)]) -> bool {
-        let attempts = asked.iter().map(|(upstream, outcome)| AttemptReport {
-            number: 1,
-            phase: Phase::Normal,
-            upstream: UpstreamId::from(*upstream),
-            key: 0,
-            model: None,
-            scope_model: None,
-            outcome: outcome.clone(),
-            detail: None,
-            elapsed: Duration::ZERO,
-            first_token: None,
-            tokens: None,
-        });
-        let skipped = skipped.iter().map(|(upstream, reason)| Skipped {
-            upstream: UpstreamId::from(*upstream),
-            reason: *reason,
-        });
-        let exhausted = Exhausted {
-            attempts: attempts.collect(),
-            waited: Duration::ZERO,
-            skipped: skipped.collect(),
-            retry_in: None,
-            is_network_lost: false,
-            pinned_to: None,
-            fault: None,
-            error: None,
-        };
-        exhausted.is_against_request()
+        Exhausted::of(asked, skipped).is_against_request()
+    }
+
+    #[test]
+    fn who_has_failed_or_is_out_after_failures_is_named_once() {
+        let asked = [("a", FAILED), ("b", REJECTED), ("a", FAILED)];
+        let skipped = [
+            ("c", SkipReason::OutOfRotation),
+            ("d", SkipReason::RateLimited),
+            ("a", SkipReason::OutOfRotation),
+        ];
+        let failed_by = Exhausted::of(&asked, &skipped).failed_by();
+        assert_eq!(failed_by, ["a", "c"].map(UpstreamId::from));
     }
 
     #[test]

@@ -139,4 +139,20 @@ mod tests {
         fleet_probe.settle(true, 3.0, NOW);
         assert!(fleet_probe.end() && !fleet_probe.end());
     }
+    #[test]
+    fn nobody_is_agreed_upon_before_somebody_asks_and_when_that_is_over() {
+        let (fleet_probes, fleet_probe) = (FleetProbes::default(), FleetProbe::default());
+        fleet_probes.share(true);
+        assert!(fleet_probe.is_open(NOW));
+        assert!(!fleet_probe.is_allowed(&fleet_probes, NOW));
+        assert!(!fleet_probe.is_open(NOW.plus(0.1)), "somebody asks");
+        for is_ours in [true, false] {
+            fleet_probe.settle(is_ours, 3.0, NOW);
+            let (during, after) = (NOW.plus(2.9), NOW.plus(3.1));
+            assert!(!fleet_probe.is_open(during) && fleet_probe.is_open(after));
+            assert_eq!(fleet_probe.is_ours(during), is_ours);
+            assert!(!fleet_probe.is_ours(after));
+            assert!(!fleet_probe.is_allowed(&fleet_probes, after), "ask again");
+        }
+    }
 }

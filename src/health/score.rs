@@ -212,4 +212,40 @@ mod tests {
         assert!(!scope.add_evidence(-9.0, 0.0, START.plus(208.0)));
         assert!(near(scope.score(START.plus(208.0)), 0.0));
     }
+    #[test]
+    fn what_it_takes_for_one_more_request_is_what_it_takes_once_that_has_come() {
+        let (scope, mut now) = (Scope::new(), START);
+        assert!(near(scope.next_threshold(now), 8.2), "ln(3600)");
+        for _ in 0..600 {
+            scope.demanded(now);
+            now = now.plus(0.1);
+        }
+        for seconds in [0.0, 30.0, 120.0] {
+            now = now.plus(seconds);
+            let expected = scope.next_threshold(now);
+            scope.demanded(now);
+            assert!(near(scope.threshold(), expected), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_rate_counts_from_the_first_request_whatever_came_before() {
+        let (asked, opened) = (Scope::new(), Scope::new());
+        opened.note_change(START);
+        for scope in [&asked, &opened] {
+            for tenth in 0..100_u8 {
+                scope.demanded(START.plus(f32::from(tenth) * 0.1));
+            }
+        }
+        assert!(near(asked.rate() / 10.0, 1.0) && near(opened.rate(), asked.rate()));
+    }
+
+    #[test]
+    fn successes_and_failures_are_counted_and_what_is_too_late_is_not() {
+        let scope = Scope::new();
+        for log_likelihood in [0.5, 0.0, -0.3, -0.3] {
+            scope.add_evidence(log_likelihood, 0.0, START);
+        }
+        assert_eq!(halves(scope.counts.load(Ordering::Relaxed)), (2, 1));
+    }
 }

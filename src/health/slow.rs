@@ -447,4 +447,22 @@ mod tests {
         let slow = weight(beside(Duration::from_millis(2400)));
         assert!(slow < 1.0, "{slow}");
     }
+    /// Mean 1 and deviation 1 of the logarithm: `e^(1 + 1.645)` seconds.
+    #[test]
+    fn a_hedged_request_starts_when_nineteen_of_twenty_are_answered() {
+        let baselines = Baselines::default();
+        assert_eq!(baselines.late_after(STREAM), None);
+        for number in 0..30_u8 {
+            assert_eq!(baselines.late_after(STREAM), None, "{number}");
+            let logarithm = if number % 2 == 0 { 0.0_f32 } else { 2.0 };
+            let took = Duration::from_secs_f32(logarithm.exp());
+            baselines.learn(STREAM, took, LIMIT);
+        }
+        let late_after = baselines.late_after(STREAM).unwrap();
+        assert!(
+            (late_after.as_secs_f32() - 14.08).abs() < 0.2,
+            "{late_after:?}"
+        );
+        assert_eq!(baselines.late_after(WHOLE), None);
+    }
 }

@@ -331,9 +331,12 @@ mod tests {
         let scope = open(Evidence::Failure);
         let Core { epoch, .. } = scope.core();
         assert!(!scope.put_off(1, NOW, 0.5), "it has failed alike");
-        assert!(scope.put_off(5, NOW, 0.5));
+        scope.force();
+        let later = NOW.plus(9.0);
+        assert!(scope.put_off(5, later, 0.5));
         let core = scope.core();
         assert_eq!((core.phase, core.level), (Phase::Open, 2));
+        assert!(core.until > later.plus(1.0) && !core.is_forced);
         assert_ne!(core.epoch, epoch);
         scope.begin_probes(NOW.plus(100.0));
         assert!(scope.put_off(5, NOW.plus(100.0), 0.5));
@@ -360,8 +363,10 @@ mod tests {
     fn what_another_has_healed_begins_its_slow_start() {
         assert!(!Scope::new().heal(NOW, 0.5));
         let scope = open(Evidence::Failure);
+        let Core { epoch, .. } = scope.core();
         assert!(scope.heal(NOW.plus(1.0), 0.5));
         assert_eq!(scope.core().phase, Phase::SlowStart);
+        assert_ne!(scope.core().epoch, epoch);
     }
 
     #[test]
@@ -414,5 +419,37 @@ mod tests {
             assert_eq!(score > 1.0, is_kept, "{later}");
         }
         assert_eq!(failing.core().phase, Phase::Open);
+    }
+    #[test]
+    fn at_the_highest_level_only_what_is_being_tried_is_put_off_again() {
+        let scope = open(Evidence::Failure);
+        while scope.core().level < 6 {
+            assert!(scope.put_off(6, NOW, 0.5));
+        }
+        assert!(!scope.put_off(6, NOW, 0.5), "that is known");
+        let later = NOW.plus(200.0);
+        scope.begin_probes(later);
+        assert!(scope.begin_probe(later));
+        assert!(!scope.succeed_probe(scope.core().epoch, later));
+        assert!(!scope.put_off(5, later, 0.5), "that is less");
+        assert_eq!(scope.core().phase, Phase::HalfOpen);
+        assert!(scope.put_off(6, later, 0.5));
+        let core = scope.core();
+        assert_eq!((core.phase, core.level, core.good), (Phase::Open, 6, 0));
+    }
+
+    #[test]
+    fn each_minute_of_health_takes_one_level_back() {
+        for (seconds, level) in [(0.0, 5), (150.0, 3), (900.0, 1)] {
+            let scope = open(Evidence::Failure);
+            while scope.core().level < 4 {
+                assert!(scope.put_off(4, NOW, 0.5));
+            }
+            assert!(scope.release(NOW));
+            let (epoch, later) = (scope.core().epoch, NOW.plus(seconds));
+            assert!(!scope.trip(epoch + 1, Evidence::Failure, later, 0.5));
+            assert!(scope.trip(epoch, Evidence::Failure, later, 0.5));
+            assert_eq!(scope.core().level, level, "{seconds}");
+        }
     }
 }

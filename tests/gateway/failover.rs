@@ -1,11 +1,13 @@
 //! A request is answered by the second upstream, whatever the first one does.
 
-use backstop::simulator::{Fault, Script, Simulator};
-use serde_json::{Value, json};
 use std::time::Duration;
 
+use backstop::simulator::{Fault, Script, Simulator};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
 use crate::harness::{
-    PATIENCE, Setup, TestGateway, chat, chat_stream, chat_text, simulators, stream_text,
+    PATIENCE, Setup, TestGateway, chat, chat_stream, chat_text, pass, simulators, stream_text,
 };
 
 const TIMEOUTS: &str =
@@ -257,6 +259,50 @@ async fn a_failover_without_a_candidate_costs_no_budget() {
     let answered = gateway.post("/v1/chat/completions", &chat()).await;
     let trail = ["first:unsupported", "second:unsupported", "third:ok"];
     assert_eq!(answered.trail(), trail);
+}
+
+/// Each of these costs one token of fifty, for the time that was lost; five answers bring one back.
+#[tokio::test]
+async fn a_route_that_has_spent_its_budget_asks_no_third_until_answers_have_earned_it() {
+    let (first, second) = simulators().await;
+    let third = Simulator::start("third", Script::healthy()).await.unwrap();
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .upstream(&third)
+        .route(&["*"], &["first", "second, model: b", "third, model: c"])
+        .lines("timeouts: {wait: 0s}\n")
+        .start()
+        .await;
+    let body = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
+    let unsupported = Script::fault(Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(body.to_string()),
+    });
+    let slowly = unsupported
+        .clone()
+        .with_answer_delay(Duration::from_secs(15));
+    first.play(unsupported.clone()).await;
+    second.play(slowly).await;
+    third.play(unsupported.clone()).await;
+    let ask = async |requests: usize| {
+        let one = async |_| gateway.post("/v1/chat/completions", &chat()).await.status;
+        let all = join_all((0..requests).map(one));
+        tokio::join!(all, pass(Duration::from_secs(16))).0
+    };
+    assert_eq!(ask(60).await, [400; 60]);
+    assert_eq!((second.received_count(), third.received_count()), (60, 50));
+    first.play(Script::healthy()).await;
+    for _ in 0..5 {
+        let answered = gateway.post("/v1/chat/completions", &chat()).await;
+        assert_eq!(answered.status, 200);
+    }
+    first.play(unsupported).await;
+    for at_third in [51, 51] {
+        ask(1).await;
+        assert_eq!(third.received_count(), at_third);
+    }
 }
 
 /// Only a request of the Responses API can be put in other words for an upstream without its path.

@@ -313,11 +313,84 @@ pub(in crate::failover) struct Opaque {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
     use http::HeaderMap;
+    use http::header::LOCATION;
 
-    use super::{AttemptAnswer, AttemptBody, LONGEST_REASON, shortened};
+    use super::{AttemptAnswer, AttemptBody, Failure, LONGEST_REASON, UpstreamError, shortened};
     use crate::outcome::Outcome;
+    use crate::wire::body::ReadError;
+    use crate::wire::memory::NoMemory;
+
+    const REJECTED: Outcome = Outcome::RejectedRequest { status: 400 };
+
+    fn answer(status: u16, outcome: Outcome, body: &'static str) -> AttemptAnswer {
+        let body = AttemptBody::Whole(Bytes::from_static(body.as_bytes()));
+        AttemptAnswer::new(status, HeaderMap::new(), body, outcome)
+    }
+
+    #[test]
+    fn what_an_upstream_has_created_lies_where_its_success_says() {
+        let place = |status| {
+            let mut answer = answer(status, Outcome::Success, "");
+            let location = "/v1/responses/resp_1".parse().unwrap();
+            answer.headers.insert(LOCATION, location);
+            answer.created_at().map(str::to_owned)
+        };
+        assert_eq!(place(201).as_deref(), Some("/v1/responses/resp_1"));
+        assert_eq!(place(302), None);
+        assert_eq!(answer(201, Outcome::Success, "").created_at(), None);
+    }
+
+    #[test]
+    fn a_failure_keeps_what_the_upstream_said() {
+        let said = r#"{"error": {"message": "no such tool"}}"#;
+        let doubtful = Failure::doubtful(answer(400, REJECTED, said));
+        assert!(doubtful.is_doubtful && !doubtful.is_silent());
+        assert_eq!(doubtful.detail.as_deref(), Some("no such tool"));
+        assert_eq!(doubtful.error.unwrap().body, said);
+        for (outcome, status) in [(REJECTED, 400), (Outcome::ServerError { status: 503 }, 503)] {
+            let event = Failure::by_event(outcome, Bytes::from_static(said.as_bytes()));
+            let error = event.error.unwrap();
+            assert_eq!((error.status, error.body), (status, Bytes::from(said)));
+        }
+        let silent = Failure::silent(200, HeaderMap::new(), Bytes::from("{}"));
+        assert!(silent.is_silent());
+        assert_eq!(silent.error.unwrap().body, "{}");
+        let large = Failure::from(ReadError::TooLarge(7));
+        assert!(large.detail.is_some_and(|detail| !detail.is_empty()));
+        let no_memory = Failure::from(NoMemory::Now);
+        assert!(no_memory.detail.is_some_and(|detail| !detail.is_empty()));
+    }
+
+    #[test]
+    fn a_reason_is_given_where_the_upstream_gave_one() {
+        let reason = |body: &'static str| {
+            let error = UpstreamError {
+                status: 400,
+                headers: HeaderMap::new(),
+                body: Bytes::from_static(body.as_bytes()),
+            };
+            error.reason()
+        };
+        let said = reason(r#"{"error": {"message": "no such tool", "code": 1}}"#);
+        assert_eq!(said.as_deref(), Some("no such tool"));
+        let ours = r#"{"error": {"message": "the upstream gave no reason"}}"#;
+        assert_eq!(reason(ours), None);
+        assert_eq!(reason("<html>"), None);
+    }
+
+    #[test]
+    fn a_pause_is_as_long_as_the_stream_says_and_else_as_its_headers_say() {
+        let [said, asked] = [2, 30].map(Duration::from_secs);
+        let limited = |retry_after| Outcome::RateLimited { retry_after };
+        let until = |outcome: Outcome| Failure::from(outcome).until(Some(asked)).outcome;
+        assert_eq!(until(limited(None)), limited(Some(asked)));
+        assert_eq!(until(limited(Some(said))), limited(Some(said)));
+        assert_eq!(until(REJECTED), REJECTED);
+    }
 
     #[test]
     fn an_answer_is_no_rejection() {

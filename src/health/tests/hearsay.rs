@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Bench, FAILURE, LIMITED};
+use crate::config::UpstreamId;
+use crate::event::HealthChange;
 use crate::health::{
     AdmissionPreview, CooldownReason, ModelHealth, Others, Phase, SharedCooldown, SharedScope,
 };
@@ -14,6 +16,18 @@ fn shared(bench: &Bench, model: &Arc<ModelHealth>) -> Option<SharedScope> {
     let mut found = None;
     bench.health.each_shared(&mut |scope, name| {
         if scope.id() == *model.id() && name.is_none() {
+            found = Some(scope.clone());
+        }
+    });
+    found
+}
+
+/// An upstream as a whole, as replicas share it.
+fn whole(bench: &Bench, upstream: &str) -> Option<SharedScope> {
+    let mut found = None;
+    bench.health.each_shared(&mut |scope, _| {
+        let id = scope.id();
+        if id.model.is_none() && id.upstream.as_ref() == upstream {
             found = Some(scope.clone());
         }
     });
@@ -296,4 +310,160 @@ fn a_name_behind_a_pattern_is_a_scope_of_its_own() {
     });
     let name = Some("gpt".to_owned());
     assert_eq!(names, [(false, None), (true, None), (true, name)]);
+}
+
+#[test]
+fn a_word_weighs_half_of_what_it_takes_or_nearly_all_where_nobody_asks() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.warm(&model, 10.0, 300);
+    let scope = shared(&bench, &model).unwrap();
+    let enough = model.scope().threshold();
+    let score = scope.doubt("failures", 1, bench.now);
+    assert!((score - enough / 2.0).abs() < 0.1, "{score} of {enough}");
+    bench.pass(11.0);
+    let enough = model.scope().next_threshold(model.epoch.tick(bench.now));
+    let score = scope.doubt("failures", 1, bench.now);
+    assert!((score - (enough - 1.4)).abs() < 0.1, "{score} of {enough}");
+}
+
+#[test]
+fn our_own_word_takes_three_requests_where_there_are_some() {
+    for (rate, seconds) in [(0.5, 6.0), (10.0, 1.0)] {
+        let mut bench = Bench::new();
+        let model = bench.model("a", "m");
+        bench.warm(&model, rate, 60);
+        let scope = shared(&bench, &model).unwrap();
+        let within = |bench: &Bench| scope.standing(bench.now).own_word_within.as_secs_f32();
+        assert!((within(&bench) - seconds).abs() < 0.5, "{}", within(&bench));
+        bench.pass(11.0);
+        assert_eq!(within(&bench), 0.0, "nobody asks");
+    }
+}
+
+#[test]
+fn what_another_could_not_connect_to_is_checked_and_out_if_we_cannot_either() {
+    for is_reached in [true, false] {
+        let mut bench = Bench::new();
+        let model = bench.model("a", "m");
+        bench.warm(&model, 1.0, 10);
+        let id = UpstreamId::from("a");
+        assert!(bench.health.not_reached(&id, bench.now).is_none());
+        shared(&bench, &model)
+            .unwrap()
+            .doubt("connection", 1, bench.now);
+        whole(&bench, "a").unwrap().doubt("failures", 1, bench.now);
+        assert_eq!(bench.health.to_check(), [], "that is no connection's");
+        whole(&bench, "a")
+            .unwrap()
+            .doubt("connection", 1, bench.now);
+        assert_eq!(bench.health.to_check(), std::slice::from_ref(&id));
+        if is_reached {
+            bench.health.health_checked(&id, bench.now);
+            assert_eq!(bench.health.to_check(), []);
+        } else {
+            let change = bench.health.not_reached(&id, bench.now);
+            assert!(matches!(change, Some(HealthChange::Opened { .. })));
+        }
+        assert!(bench.health.not_reached(&id, bench.now).is_none());
+        assert_eq!(model.is_out(), !is_reached);
+    }
+}
+
+#[test]
+fn if_we_reach_nobody_our_own_network_is_lost_and_that_is_told_once() {
+    let bench = Bench::new();
+    let ids = ["a", "b", "c"].map(UpstreamId::from);
+    let models = ["a", "b", "c"].map(|upstream| bench.model(upstream, "m"));
+    let lost = ids.each_ref().map(|id| {
+        whole(&bench, id.as_ref())
+            .unwrap()
+            .doubt("connection", 1, bench.now);
+        let change = bench.health.not_reached(id, bench.now);
+        matches!(change, Some(HealthChange::NetworkLost))
+    });
+    assert_eq!(lost, [false, true, false]);
+    assert!(models.iter().all(|model| !model.is_out()));
+}
+
+#[test]
+fn what_another_was_told_of_a_rate_limit_is_shown_and_not_told_on() {
+    let bench = Bench::new();
+    let (ours, theirs) = (bench.model("a", "m"), bench.model("b", "m"));
+    let permit = ours.admit(0, bench.now).unwrap();
+    permit.rate_limit(50, Some(100), Duration::from_secs(1), bench.now);
+    let of = |model| shared(&bench, model).unwrap();
+    let limits: Vec<_> = of(&ours).own_rate_limits(bench.now).collect();
+    assert_eq!(limits.len(), 1);
+    of(&theirs).allow(limits[0], bench.now);
+    assert_eq!(of(&theirs).own_rate_limits(bench.now).count(), 0);
+    let shown = bench.health.view(bench.now).remove(3).rate_limits;
+    assert_eq!(shown, limits);
+}
+
+#[test]
+fn what_is_ours_to_try_or_has_failed_no_more_often_there_is_not_put_off() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let scope = shared(&bench, &model).unwrap();
+    assert!(
+        scope.put_off(1, bench.now).is_none(),
+        "that often here, too"
+    );
+    scope.settle_probe(true, Duration::from_secs(9), bench.now);
+    assert!(scope.put_off(2, bench.now).is_none());
+    scope.settle_probe(false, Duration::from_secs(9), bench.now);
+    assert!(scope.put_off(2, bench.now).is_some());
+}
+
+#[test]
+fn it_is_agreed_upon_before_the_pause_is_over_where_somebody_asks() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.health.fleet_probes().share(true);
+    let scope = shared(&bench, &model).unwrap();
+    assert!(!scope.wants_probe(bench.now), "it is closed");
+    bench.trip(&model, &FAILURE);
+    let mut level = 1;
+    while bench.pause(&model) < 35.0 {
+        level += 1;
+        assert!(scope.put_off(level, bench.now).is_some());
+    }
+    model.demanded(bench.now);
+    assert!(!scope.wants_probe(bench.now), "there is time");
+    bench.pass(f64::from(bench.pause(&model)) - 0.2);
+    assert!(!scope.wants_probe(bench.now), "nobody asks");
+    model.demanded(bench.now);
+    assert!(scope.wants_probe(bench.now));
+    scope.settle_probe(false, Duration::from_secs(9), bench.now);
+    assert!(!scope.wants_probe(bench.now), "it is agreed");
+}
+
+#[test]
+fn one_tries_it_while_a_request_of_its_own_does() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.health.fleet_probes().share(true);
+    bench.trip(&model, &FAILURE);
+    let scope = shared(&bench, &model).unwrap();
+    let is_trying = |bench: &Bench| scope.is_trying(bench.now);
+    scope.settle_probe(true, Duration::from_secs(200), bench.now);
+    assert!(!is_trying(&bench), "it is not due");
+    let probe = bench.probe(&model);
+    assert!(is_trying(&bench));
+    scope.settle_probe(false, Duration::from_secs(9), bench.now);
+    assert!(!is_trying(&bench), "that is another's");
+    scope.settle_probe(true, Duration::from_secs(9), bench.now);
+    drop(probe);
+    assert!(!is_trying(&bench));
+}
+
+#[test]
+fn what_others_have_taken_out_is_out_for_their_reason() {
+    let bench = Bench::new();
+    let model = bench.model("a", "m");
+    let scope = shared(&bench, &model).unwrap();
+    assert!(scope.open_as_told("timeouts", bench.now).is_some());
+    assert_eq!(model.scope().core().cause.label(), "timeouts");
 }

@@ -84,6 +84,9 @@ fn what_is_slow_is_known_of_a_model_that_has_answered() {
     let slow_after = model.slow_after(SHAPE, LIMIT).unwrap();
     assert!(slow_after > Duration::ZERO && slow_after < LIMIT);
     assert_eq!(bench.model("b", "m").slow_after(SHAPE, LIMIT), None);
+    let late_after = model.late_after(SHAPE).unwrap();
+    assert!(late_after > Duration::ZERO && late_after < slow_after);
+    assert_eq!(bench.model("b", "m").late_after(SHAPE), None);
 }
 
 #[test]
@@ -162,6 +165,17 @@ fn a_model_whose_probe_failed_waits_for_the_probe_of_another_one() {
         assert!(one.admit(0, bench.now).is_err());
         assert_eq!(other.preview(0, bench.now), AdmissionPreview::HalfOpenProbe);
         assert!(other.admit(0, bench.now).unwrap().is_probe());
+    }
+}
+
+#[test]
+fn when_the_probes_of_two_models_fail_their_upstream_is_open_again() {
+    let mut bench = Bench::new();
+    let models = half_open_upstream(&mut bench);
+    for (model, phase) in models.iter().zip([Phase::HalfOpen, Phase::Open]) {
+        let probe = bench.probe(model);
+        bench.end(probe, &FAILURE);
+        assert_eq!(model.upstream.scope.core().phase, phase);
     }
 }
 

@@ -119,6 +119,19 @@ fn a_probe_that_is_given_up_has_failed_if_it_waited_for_long() {
 }
 
 #[test]
+fn a_probe_that_many_a_healthy_upstream_would_not_have_answered_yet_shows_nothing() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let probe = bench.probe(&model);
+    let waited = Duration::from_millis(1500);
+    bench.now += waited;
+    let changes = probe.given_up(SHAPE, LIMIT, waited.into(), bench.now);
+    assert!(changes.is_empty());
+    assert_eq!(bench.phase(&model), Phase::HalfOpen);
+}
+
+#[test]
 fn an_upstream_that_always_takes_long_serves_and_heals() {
     for (seconds, limit) in [(18.0, 30), (95.0, 180)] {
         let limit = Duration::from_secs(limit);

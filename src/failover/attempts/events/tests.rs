@@ -95,6 +95,51 @@ fn what_is_right_passes_byte_for_byte() {
     }
 }
 
+#[test]
+fn what_clients_fail_on_gets_the_usual_form_and_the_rest_passes_as_it_is() {
+    let hello = r#"data: {"choices":[{"delta":{"content":"a"}}]}"#;
+    let last = r#"data: {"choices":[{"delta":{"content":"b"},"finish_reason":"stop"}]}"#;
+    for (sent, passed) in [
+        (format!("id: 0\r\n{hello}\r\n\r\n"), format!("{hello}\n\n")),
+        ("data: null\r\n\r\n".to_owned(), String::new()),
+        ("event: ping\r\ndata: {}\r\n\r\n".to_owned(), String::new()),
+        (
+            format!("{last}\r\n\r\ndata: [DONE] \r\n\r\n"),
+            format!("{last}\r\n\r\ndata: [DONE]\n\n"),
+        ),
+        (
+            format!("{last}\n\ndata: [DONE]\n\n"),
+            format!("{last}\n\ndata: [DONE]\n\n"),
+        ),
+        // One behind the other: what is right stays as it is.
+        (
+            format!(
+                ": PROCESSING\r\n\r\nretry: 5\r\nevent: message\r\n{hello}\r\n\r\n{last}\r\n\r\n\
+                 event: ping\r\ndata: {{}}\r\n\r\ndata: [DONE] \r\n\r\n"
+            ),
+            format!(
+                ": PROCESSING\r\n\r\nevent: message\n{hello}\n\n{last}\r\n\r\ndata: [DONE]\n\n"
+            ),
+        ),
+    ] {
+        let (bytes, _, _) = follow(Endpoint::ChatCompletions, &[sent.as_bytes()]);
+        assert_eq!(String::from_utf8(bytes).unwrap(), passed, "{sent:?}");
+    }
+}
+
+#[test]
+fn content_is_counted_over_all_reads() {
+    let (endpoint, stream) = RECORDED[0];
+    let mut events = EventStream::new(endpoint, None, None);
+    for _ in 0..2 {
+        let hello = r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+        events.take(Bytes::from(format!("data: {hello}\n\n")));
+    }
+    assert_eq!(events.content(), 2);
+    events.take(Bytes::from_static(stream.as_bytes()));
+    assert!(events.content() > 2 && events.is_complete());
+}
+
 proptest! {
     #[test]
     fn any_split_of_any_recorded_stream_gives_the_same_bytes_and_the_same_end(

@@ -1,5 +1,7 @@
 //! Plans with candidates whose health the test decides.
 
+mod order;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use crate::wire::tls::unused;
 const MODEL: &str = "gpt-4o";
 const FAILURE: Outcome = Outcome::ServerError { status: 500 };
 const LIMITED: Outcome = Outcome::RateLimited { retry_after: None };
+const REFUSED: Outcome = Outcome::Unauthorized { status: 401 };
 const SHAPE: Shape = Shape {
     is_streamed: true,
     size: 100,
@@ -118,17 +121,11 @@ fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
         (0..keys).map(key).collect(),
         Client::new(connector),
     );
-    let openai = Provider::all().find(|provider| provider.name() == "openai");
     Candidate {
         number: Candidate::number_of(&id, None),
         upstream: Arc::new(upstream),
         model: None,
-        knowledge: Knowledge::of(
-            openai.unwrap(),
-            None,
-            CapabilitiesConfig::default(),
-            ModelRules::default(),
-        ),
+        knowledge: knowledge(None),
         // `a` has two keys, and comes first.
         tier: 3 - keys as u32,
         weight: 1,
@@ -136,6 +133,16 @@ fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
         timeouts: Arc::new(TimeoutsConfig::default()),
         health: health.model(&id, &MODEL.into(), keys),
     }
+}
+
+/// What is known of a model, of which the configuration says how long its context window is.
+fn knowledge(context_window: Option<u32>) -> Knowledge {
+    let openai = Provider::all().find(|provider| provider.name() == "openai");
+    let said = CapabilitiesConfig {
+        context_window,
+        ..CapabilitiesConfig::default()
+    };
+    Knowledge::of(openai.unwrap(), None, said, ModelRules::default())
 }
 
 fn doors(plan: &mut AttemptPlan<'_>, wait: Duration, now: Instant) -> Vec<Door> {
