@@ -16,9 +16,6 @@ const MOST_BLOCKING: usize = 64;
 pub(super) fn one() -> anyhow::Result<Runtime> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
-        // What does not fit into the thread's own queue is older than what is in there. Taken now and then only, as usual, it
-        // would wait for ever under load, and nobody could see that: what measures the queue waits in the short one.
-        .global_queue_interval(1)
         .max_blocking_threads(MOST_BLOCKING)
         .enable_all()
         .build()?;

@@ -140,7 +140,7 @@ fn compose_mounts_files_that_exist() {
 }
 
 #[test]
-fn compose_passes_the_keys_of_all_providers_and_no_other_secret() {
+fn compose_passes_the_keys_of_all_providers_and_no_other_providers_secret() {
     let compose: Value = serde_yaml::from_str(&read("deploy/compose.yaml")).unwrap();
     let passed = compose["services"]["backstop"]["environment"]
         .as_mapping()
@@ -153,7 +153,8 @@ fn compose_passes_the_keys_of_all_providers_and_no_other_secret() {
         let expected = format!("${{{variable}:-}}");
         assert_eq!(passed[*variable].as_str(), Some(expected.as_str()));
     }
-    names.push("BACKSTOP_HOSTS");
+    // What others call it, and the password of the server through which replicas share.
+    names.extend(["BACKSTOP_HOSTS", "REDIS_PASSWORD"]);
     for name in passed.keys().filter_map(Value::as_str) {
         assert!(names.contains(&name), "no provider has {name}");
     }

@@ -8,6 +8,7 @@ mod invariants;
 mod odds;
 mod operators;
 mod patterns;
+mod pooled;
 mod probes;
 mod refutations;
 mod scenarios;
