@@ -84,14 +84,17 @@ impl FleetProbe {
     }
 
     pub(super) fn is_ours(&self, now: Tick) -> bool {
-        let (until, state) = halves(self.0.load(Ordering::Acquire));
-        state == OURS && now < Tick(until)
+        self.is_agreed(OURS, now)
     }
 
     /// Whether another replica tries it now.
     pub(super) fn is_theirs(&self, now: Tick) -> bool {
+        self.is_agreed(OTHERS, now)
+    }
+
+    fn is_agreed(&self, who: u32, now: Tick) -> bool {
         let (until, state) = halves(self.0.load(Ordering::Acquire));
-        state == OTHERS && now < Tick(until)
+        state == who && now < Tick(until)
     }
 
     /// It is agreed who tries it, for so many seconds.
@@ -139,6 +142,7 @@ mod tests {
         fleet_probe.settle(true, 3.0, NOW);
         assert!(fleet_probe.end() && !fleet_probe.end());
     }
+
     #[test]
     fn nobody_is_agreed_upon_before_somebody_asks_and_when_that_is_over() {
         let (fleet_probes, fleet_probe) = (FleetProbes::default(), FleetProbe::default());

@@ -18,12 +18,27 @@ pub(super) struct Hearsay {
     is_doubted: AtomicBool,
     /// The evidence of our own requests alone (f32), and the epoch of the scope in which they have found it.
     own: AtomicU64,
-    /// The evidence of others that counts beside ours (f32), and the tick until which it does.
-    support: AtomicU64,
-    /// How likely a call succeeds where others have taken the scope out (f32), and the tick until which that holds.
-    odds: AtomicU64,
-    /// Since when others have taken it out, and the tick until which that holds.
-    out_since: AtomicU64,
+    /// The evidence of others that counts beside ours (f32).
+    support: Timed,
+    /// How likely a call succeeds where others have taken the scope out (f32).
+    odds: Timed,
+    /// The tick since which others have taken it out.
+    out_since: Timed,
+}
+
+/// Something that others have said, and the tick until which it holds.
+#[derive(Debug, Default)]
+struct Timed(AtomicU64);
+
+impl Timed {
+    fn note(&self, value: u32, until: Tick) {
+        self.0.store(pair(until.0, value), Ordering::Relaxed);
+    }
+
+    fn at(&self, now: Tick) -> Option<u32> {
+        let (until, value) = halves(self.0.load(Ordering::Relaxed));
+        (now < Tick(until)).then_some(value)
+    }
 }
 
 impl Hearsay {
@@ -48,63 +63,38 @@ impl Hearsay {
             return;
         }
         Scope::change(&self.own, |packed| {
-            let (found_in, score) = halves(packed);
-            let before = if found_in == epoch {
-                f32::from_bits(score)
-            } else {
-                0.0
-            };
-            pair(epoch, (before + log_likelihood).max(0.0).to_bits())
+            let score = found_in(epoch, packed) + log_likelihood;
+            pair(epoch, score.max(0.0).to_bits())
         });
     }
 
     /// What our own requests hold against the scope in this epoch.
     pub(super) fn own(&self, epoch: u32) -> f32 {
-        let (found_in, score) = halves(self.own.load(Ordering::Relaxed));
-        if found_in == epoch {
-            f32::from_bits(score)
-        } else {
-            0.0
-        }
+        found_in(epoch, self.own.load(Ordering::Relaxed))
     }
 
     /// Until then others hold so much against the scope, a call succeeds with these odds at them, and it is out there since a time.
     pub(super) fn hear(&self, (score, odds): (f32, f32), out_since: Tick, until: Tick) {
-        let store =
-            |held: &AtomicU64, value: u32| held.store(pair(until.0, value), Ordering::Relaxed);
-        store(&self.support, score.to_bits());
-        store(&self.odds, odds.to_bits());
-        store(&self.out_since, out_since.0);
+        self.support.note(score.to_bits(), until);
+        self.odds.note(odds.to_bits(), until);
+        self.out_since.note(out_since.0, until);
     }
 
     /// Since when it is out, or since an earlier time at which others had taken it out.
     pub(super) fn out_since(&self, own: Tick, now: Tick) -> Tick {
-        let (until, since) = halves(self.out_since.load(Ordering::Relaxed));
-        if now < Tick(until) {
-            own.min(Tick(since))
-        } else {
-            own
-        }
+        let others = self.out_since.at(now).map(Tick);
+        others.map_or(own, |since| own.min(since))
     }
 
     /// These odds, or lower ones that others have found.
     pub(super) fn odds(&self, own: f32, now: Tick) -> f32 {
-        let (until, odds) = halves(self.odds.load(Ordering::Relaxed));
-        if now < Tick(until) {
-            own.min(f32::from_bits(odds))
-        } else {
-            own
-        }
+        let others = self.odds.at(now).map(f32::from_bits);
+        others.map_or(own, |odds| own.min(odds))
     }
 
     /// What others hold against the scope now.
     pub(super) fn support(&self, now: Tick) -> f32 {
-        let (until, score) = halves(self.support.load(Ordering::Relaxed));
-        if now < Tick(until) {
-            f32::from_bits(score)
-        } else {
-            0.0
-        }
+        self.support.at(now).map_or(0.0, f32::from_bits)
     }
 
     /// The state that the scope is in now is another's word.
@@ -116,5 +106,13 @@ impl Hearsay {
     /// Whether that epoch began with another's word.
     pub(super) fn is_told(&self, epoch: u32) -> bool {
         self.hearsay_epoch.load(Ordering::Acquire) == epoch + 1
+    }
+}
+
+/// The score that is packed with an epoch, if it was found in this one.
+fn found_in(epoch: u32, packed: u64) -> f32 {
+    match halves(packed) {
+        (found_in, score) if found_in == epoch => f32::from_bits(score),
+        _ => 0.0,
     }
 }

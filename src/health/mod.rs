@@ -8,8 +8,8 @@
 //! the cause is our own `network`. If a model rejects far more requests than usual, another candidate may prove that
 //! the model is the cause (`rejections`). Behind a pattern such as `*` each model is kept apart by its name (`names`).
 //! Where several replicas share what they know, the word of another is `hearsay`, what their requests hold against a scope counts
-//! beside ours, and one of them at a time makes a `trial` of what may have healed. Beside all this, the `odds` say how likely a single call is to succeed, and an operator may take an upstream out
-//! `by_hand`.
+//! beside ours, and one of them at a time makes a `trial` of what may have healed. Beside all this, the `odds` say how likely a
+//! single call is to succeed, and an operator may take an upstream out `by_hand`.
 //!
 //! *Invariant:* there is no I/O and no clock in here: `now` is an argument, changes of state are return values.
 //! Admitting a request and reporting on it take no lock; only a name that is new behind a pattern waits for others

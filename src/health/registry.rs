@@ -22,6 +22,7 @@ pub struct Health {
     pub(super) epoch: Epoch,
     pub(super) network: Arc<Network>,
     pub(super) fleet_probes: Arc<FleetProbes>,
+    /// In order, like the models, so that a simulation of replicas does the same each time.
     upstreams: Mutex<BTreeMap<UpstreamId, Arc<UpstreamHealth>>>,
     models: Mutex<BTreeMap<ScopeId, Arc<ModelHealth>>>,
     /// A number for the URL and keys of each upstream: with another number it is another account.

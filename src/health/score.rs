@@ -212,6 +212,7 @@ mod tests {
         assert!(!scope.add_evidence(-9.0, 0.0, START.plus(208.0)));
         assert!(near(scope.score(START.plus(208.0)), 0.0));
     }
+
     #[test]
     fn what_it_takes_for_one_more_request_is_what_it_takes_once_that_has_come() {
         let (scope, mut now) = (Scope::new(), START);

@@ -60,6 +60,11 @@ impl Doubts {
         is_true
     }
 
+    /// Whether no scope is in doubt.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The scopes that are in doubt.
     pub(super) fn all(&self) -> Vec<u64> {
         self.0.keys().copied().collect()

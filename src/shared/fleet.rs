@@ -139,36 +139,37 @@ impl Fleet {
         news: Vec<Found>,
         now: Instant,
     ) -> Vec<HealthChange> {
-        let mut changes = Vec::new();
+        self.learn(&known.owners);
         let is_about_keys = !known.cooldowns.is_empty() || !known.rate_limits.is_empty();
         let held = self.roster.held_against();
         let is_held = !held.is_empty();
         let is_supported = mem::replace(&mut self.is_supported, is_held) || is_held;
-        if !news.is_empty() || is_about_keys || is_supported {
-            let scopes = self.scopes();
-            if is_supported {
-                support(&scopes, &held, now);
-            }
-            for found in news {
-                // A name that nobody has asked for here may be asked for later.
-                if let Some(scope) = scopes.get(&found.scope) {
-                    changes.extend(self.believe(&found, scope, now));
-                    self.roster.settle(node, found);
-                }
-            }
-            for cooldown in &known.cooldowns {
-                if let Some(scope) = scopes.get(&cooldown.scope) {
-                    self.cool_down(cooldown, scope, now);
-                }
-            }
-            for rate_limit in &known.rate_limits {
-                if let Some(scope) = scopes.get(&rate_limit.scope) {
-                    self.allow(rate_limit, scope, now);
-                }
+        if news.is_empty() && !is_about_keys && !is_supported {
+            return self.settle(now);
+        }
+        let mut changes = Vec::new();
+        let scopes = self.scopes();
+        if is_supported {
+            support(&scopes, &held, now);
+        }
+        for found in news {
+            // A name that nobody has asked for here may be asked for later.
+            if let Some(scope) = scopes.get(&found.scope) {
+                changes.extend(self.believe(&found, scope, now));
+                self.roster.settle(node, found);
             }
         }
-        self.learn(&known.owners);
-        changes.extend(self.settle(now));
+        for cooldown in &known.cooldowns {
+            if let Some(scope) = scopes.get(&cooldown.scope) {
+                self.cool_down(cooldown, scope, now);
+            }
+        }
+        for rate_limit in &known.rate_limits {
+            if let Some(scope) = scopes.get(&rate_limit.scope) {
+                self.allow(rate_limit, scope, now);
+            }
+        }
+        changes.extend(self.settle_among(&scopes, now));
         changes
     }
 
@@ -274,13 +275,19 @@ impl Fleet {
 
     /// Takes out what enough others have taken out, and nothing here speaks for. Returns what follows from it here.
     pub fn settle(&mut self, now: Instant) -> Vec<HealthChange> {
-        let doubted = self.doubts.all();
-        if doubted.is_empty() {
-            return Vec::new();
+        match self.doubts.is_empty() {
+            true => Vec::new(),
+            false => self.settle_among(&self.scopes(), now),
         }
-        let scopes = self.scopes();
+    }
+
+    fn settle_among(
+        &mut self,
+        scopes: &BTreeMap<u64, SharedScope>,
+        now: Instant,
+    ) -> Vec<HealthChange> {
         let mut changes = Vec::new();
-        for hash in doubted {
+        for hash in self.doubts.all() {
             let Some(scope) = scopes.get(&hash) else {
                 continue;
             };

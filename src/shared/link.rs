@@ -270,22 +270,14 @@ impl Link {
     pub(super) async fn claim(&mut self, claim: &Claim, node: u64) -> Result<bool, LinkError> {
         let key = self.key(claim.scope);
         match claim.step {
-            Step::Take => {
-                let mut command = redis::cmd("SET");
-                command
-                    .arg(key)
-                    .arg(node)
-                    .arg("NX")
-                    .arg("PX")
-                    .arg(lease_ms());
-                let taken: Value = self.ask(&command).await?;
-                Ok(taken == Value::Okay)
-            }
-            Step::Keep => {
+            Step::Take | Step::Keep => {
                 let mut command = redis::cmd("SET");
                 command.arg(key).arg(node).arg("PX").arg(lease_ms());
-                let _: Value = self.ask(&command).await?;
-                Ok(true)
+                if claim.step == Step::Take {
+                    command.arg("NX");
+                }
+                let set: Value = self.ask(&command).await?;
+                Ok(set == Value::Okay)
             }
             Step::GiveBack => {
                 let mut command = redis::cmd("DEL");
