@@ -1,9 +1,10 @@
 //! What a scope has to do with other replicas: who tries it, what of its state is another's word, and what their requests and
 //! ours hold against it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::fleet_probe::FleetProbe;
+use super::packed::atomic::{AtomicU64, Ordering};
 use super::packed::{halves, pair};
 use super::scope::Scope;
 use super::time::Tick;
