@@ -118,7 +118,12 @@ impl Client {
                 self.address(&mut request);
                 (single.exchange(request).await?, Some(single))
             }
-            Sender::Http2(mut sender) => (sender.try_send_request(request).await?, None),
+            Sender::Http2(mut sender) => {
+                let response = sender.try_send_request(request);
+                // What is put on a connection just when that ends comes back once nobody has a sender of it.
+                drop(sender);
+                (response.await?, None)
+            }
         };
         place.0.answered();
         let hold = Hold {

@@ -130,7 +130,7 @@ impl Pool {
     }
 
     /// A new connection. One for HTTP/2 is not shared until `share`.
-    pub(super) async fn open(&self) -> Result<Chosen, ConnectError> {
+    pub(super) async fn open(self: &Arc<Self>) -> Result<Chosen, ConnectError> {
         let line = Arc::new(Line::new(self.lock().renewal.generation()));
         let (wire, is_http2) = self
             .connector
@@ -138,11 +138,33 @@ impl Pool {
             .await?;
         self.may_share.store(is_http2, Ordering::Relaxed);
         let sender = match is_http2 {
-            true => Sender::Http2(http2(wire).await?),
+            true => Sender::Http2(self.http2(wire, &line).await?),
             false => Sender::Http1(Single::open(wire).await?),
         };
         let at = Instant::now();
         Ok(Chosen { sender, line, at })
+    }
+
+    async fn http2(
+        self: &Arc<Self>,
+        wire: Wire,
+        line: &Arc<Line>,
+    ) -> hyper::Result<http2::SendRequest<Upload>> {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .adaptive_window(true)
+            .handshake(TokioIo::new(wire))
+            .await?;
+        let (pool, line) = (Arc::downgrade(self), Arc::clone(line));
+        tokio::spawn(async move {
+            drop(connection.await);
+            // Its channel holds on to a request that was put into it at this very moment, until its last sender goes.
+            if let Some(pool) = pool.upgrade() {
+                pool.retire(&line);
+            }
+        });
+        Ok(sender)
     }
 
     /// Lets others use a new HTTP/2 connection.
@@ -150,8 +172,10 @@ impl Pool {
         if let Sender::Http2(sender) = &chosen.sender {
             let idle = Idle::new(sender.clone(), Arc::clone(&chosen.line), Instant::now());
             let mut kept = self.lock();
-            kept.shared.push(idle);
-            self.sweep_later(&mut kept);
+            if !sender.is_closed() {
+                kept.shared.push(idle);
+                self.sweep_later(&mut kept);
+            }
         }
     }
 
@@ -308,17 +332,6 @@ impl<S> Idle<S> {
     fn new(sender: S, line: Arc<Line>, used: Instant) -> Self {
         Self { sender, line, used }
     }
-}
-
-async fn http2(wire: Wire) -> hyper::Result<http2::SendRequest<Upload>> {
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING)
-        .adaptive_window(true)
-        .handshake(TokioIo::new(wire))
-        .await?;
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
 }
 
 #[cfg(test)]
