@@ -265,3 +265,19 @@ fn model(name: &str, client_api: ClientApi) -> Value {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST_NAME, usable_name};
+
+    #[test]
+    fn a_name_is_used_without_its_folder_unless_it_is_none_or_too_long() {
+        let usable = |name: &str| usable_name(name.to_owned());
+        assert_eq!(usable("models/gemini").as_deref(), Some("gemini"));
+        assert_eq!(usable("gpt-4o").as_deref(), Some("gpt-4o"));
+        assert_eq!(usable("models/"), None);
+        let longest = "x".repeat(LONGEST_NAME);
+        assert_eq!(usable(&longest), Some(longest.clone()));
+        assert_eq!(usable(&format!("{longest}x")), None);
+    }
+}

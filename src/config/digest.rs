@@ -64,6 +64,7 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(KeyDigest::of(b"abc").to_string(), abc);
+        assert_eq!(format!("{:?}", KeyDigest::of(b"abc")), "****");
         assert_eq!(KeyDigest::parse(abc), Some(KeyDigest::of(b"abc")));
         assert_eq!(
             KeyDigest::parse(&abc.to_uppercase()),
@@ -74,6 +75,8 @@ mod tests {
             "abc",
             &abc[1..],
             &format!("{}x", &abc[1..]),
+            &format!("+1{}", &abc[2..]),
+            &format!("{abc}00"),
             &"ä".repeat(32),
         ] {
             assert_eq!(KeyDigest::parse(wrong), None, "{wrong}");

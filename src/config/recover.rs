@@ -116,12 +116,7 @@ fn without_content(problem_text: &str) -> String {
         return "is out of range".to_owned();
     }
     let Some((_, rest)) = problem_text.split_once("invalid type: ") else {
-        // serde_yaml puts the path before its messages; ours is better.
-        return problem_text
-            .split_once(": ")
-            .filter(|(path, _)| is_path(path))
-            .map_or(problem_text, |(_, message)| message)
-            .to_owned();
+        return problem_text.to_owned();
     };
     let kind = match rest.split([' ', ',']).next() {
         Some("string") => "a text",
@@ -135,11 +130,6 @@ fn without_content(problem_text: &str) -> String {
         Some((_, expected)) => format!("is {kind}, but should be {}", in_words(expected)),
         None => format!("must not be {kind}"),
     }
-}
-
-fn is_path(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']'))
 }
 
 fn in_words(expected: &str) -> &str {

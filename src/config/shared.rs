@@ -214,6 +214,7 @@ mod tests {
         ] {
             let url = RedisUrl::parse(text).unwrap();
             assert_eq!(url.to_string(), shown);
+            assert_eq!(format!("{url:?}"), format!("RedisUrl({shown})"));
             assert_eq!((url.is_secure, url.database), (is_secure, database));
             assert_eq!(url.user.as_deref(), user);
             let found = url.password.as_ref().map(Secret::expose);

@@ -140,7 +140,9 @@ upstreams:
 routes:
   - models: [\"*\"]
     timeouts: {connect: 5s, total: 1m}
-    candidates: [{upstream: a, timeouts: {first_token: 2m, total: 1m, min_rate: -1}}]
+    candidates:
+      - {upstream: a, timeouts: {first_token: 2m, total: 1m, min_rate: -1}}
+      - {upstream: a, model: m, timeouts: {min_rate: .inf}}
 ";
     assert_eq!(
         problems(text),
@@ -148,9 +150,10 @@ routes:
             "line 2   upstreams.a.timeouts.first_token: must be longer than nothing",
             "line 2   upstreams.a.timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
             "line 5   routes[0].timeouts.connect: belongs to connections, which all routes share: set it in `timeouts` of the upstream",
-            "line 6   routes[0].candidates[0].timeouts.min_rate: must be more than 0; leave it out for none",
-            "line 6   routes[0].candidates[0].timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
-            "line 6   routes[0].candidates[0].timeouts.first_token: is longer than the route's timeouts.total",
+            "line 7   routes[0].candidates[0].timeouts.min_rate: must be more than 0; leave it out for none",
+            "line 7   routes[0].candidates[0].timeouts.total: bounds all attempts of a request together: set it in `timeouts` of the route or of the file",
+            "line 7   routes[0].candidates[0].timeouts.first_token: is longer than the route's timeouts.total",
+            "line 8   routes[0].candidates[1].timeouts.min_rate: must be more than 0; leave it out for none",
         ]
     );
 }
@@ -198,7 +201,8 @@ listen: [1]
 admin: true
 timeouts: {connect: [1]}
 limits: {memory: {}}
-upstreams: {a: {provider: [openai]}}
+upstreams: {a: {provider: [openai], headers: {true: b}, capabilities: {retires: [2027]}}}
+clients: [{name: a, key: b, expires: [2027]}]
 ";
     let found = problems(text);
     for expected in [
@@ -207,6 +211,9 @@ upstreams: {a: {provider: [openai]}}
         "timeouts.connect: is a list, but should be a duration such as 500ms, 30s or 2m",
         "limits.memory: is a mapping, but should be a size such as 64KiB or 32MiB",
         "upstreams.a.provider: is a list, but should be the name of a provider",
+        "upstreams.a.headers.true: the key is not a text; write \"true\"",
+        "upstreams.a.capabilities.retires: is a list, but should be a date such as 2027-01-14",
+        "clients[0].expires: is a list, but should be a day such as 2027-01-31, or a time such as 2027-01-31T18:00:00Z",
     ] {
         let is_told = found.iter().any(|problem| problem.ends_with(expected));
         assert!(is_told, "{expected}: {found:#?}");

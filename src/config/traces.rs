@@ -164,6 +164,20 @@ mod tests {
         );
         assert_eq!(own, url("http://mine/v1/traces"));
     }
+
+    #[test]
+    fn a_collectors_headers_are_not_shown() {
+        let headers = "{endpoint: \"http://otel/v1/traces\", headers: {authorization: hidden}}";
+        let config: TracesConfig = serde_yaml::from_str(headers).unwrap();
+        let collector = TraceVariables::default().collector(&config).unwrap();
+        assert_eq!(format!("{collector:?}"), "Collector(http://otel/v1/traces)");
+        let variables = TraceVariables::read(&|name| {
+            (name == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").then(|| "http://otel/in".to_owned())
+        });
+        let shown = "TraceVariables(Some(\"http://otel/in\"))";
+        assert_eq!(format!("{variables:?}"), shown);
+    }
+
     #[test]
     fn the_environment_is_not_followed_to_where_nothing_listens() {
         for (url, is_right) in [

@@ -9,6 +9,7 @@ use http::Method;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
+use crate::forwarding::raw;
 use crate::harness::{Answered, Setup, TestGateway, chat, chat_stream, pass, refusal, within};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -244,6 +245,32 @@ async fn a_stream_that_nobody_counts_is_counted_by_its_events() {
 }
 
 #[tokio::test]
+async fn a_whole_answer_that_nobody_counts_costs_what_was_taken_for_it() {
+    let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"},
+        "finish_reason": "stop"}]});
+    let body = body.to_string();
+    let url = raw(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let clients = "clients: [{name: anna, key: key-of-anna, limits: {tokens_per_minute: 10000}}]";
+    let gateway = Setup::new()
+        .upstream_at("raw", &url.await, "provider: openai-compatible")
+        .lines(clients)
+        .start()
+        .await;
+    let mut left = Vec::new();
+    for request in 0..2 {
+        let answered = ask(&gateway, ANNA, CHAT, &chat_of(400, 500)).await;
+        assert_eq!(answered.status, 200, "{}", answered.text());
+        gateway.events.finished(request).await;
+        left.push(count(&answered, "x-ratelimit-remaining-tokens"));
+    }
+    let cost = left[0] - left[1];
+    assert!((880..=920).contains(&cost), "{left:?}");
+}
+
+#[tokio::test]
 async fn a_request_that_nobody_answers_costs_no_tokens() {
     let first = healthy().await;
     first.play(Script::status(400)).await;
@@ -336,7 +363,11 @@ async fn a_request_that_does_not_show_its_model_is_refused_where_models_are_set(
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    for path in ["/v1/responses?model=gpt-4o", "/v1/realtime?model=gpt-5"] {
+    for path in [
+        "/v1/responses?model=gpt-4o",
+        "/v1/realtime?model=gpt-5",
+        "/v1/realtime",
+    ] {
         let answered = gateway.send(Method::GET, path, &handshake, "").await;
         refusal(&answered, 403, "model_not_allowed");
     }
@@ -344,7 +375,12 @@ async fn a_request_that_does_not_show_its_model_is_refused_where_models_are_set(
     assert_eq!(files.status, 200, "{}", files.text());
     assert_eq!(first.received_count(), 1);
     let refused = "backstop_client_limited_total{client=\"anna\",limit=\"models\"}";
-    assert_eq!(metric(&gateway, refused).await, Some(5.0));
+    assert_eq!(metric(&gateway, refused).await, Some(6.0));
+    // What runs no model has none to show.
+    for path in ["/v1/conversations", "/v1/batches/b/cancel"] {
+        let answered = ask(&gateway, ANNA, path, &json!({})).await;
+        assert_ne!(answered.status, 403, "{path}: {}", answered.text());
+    }
 }
 
 #[tokio::test]

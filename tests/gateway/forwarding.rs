@@ -350,10 +350,11 @@ async fn an_error_that_repeats_our_key_comes_without_it() {
     for (status, result) in [(401, "failed"), (500, "failed"), (400, "rejected")] {
         let said = "{ \"error\":\t\"KEY is wrong, as in Bearer KEY; sk-general-\u{fc}\" }\n";
         let body = Some(said.replace("KEY", "sk-general-SECRET"));
-        let headers = vec![("x-theirs".to_owned(), "1".to_owned())];
+        let headers = [("x-theirs", "1"), ("content-encoding", "identity")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let fault = Fault::Status {
             code: status,
-            headers,
+            headers: headers.into(),
             body,
         };
         three.general.play(Script::fault(fault)).await;

@@ -85,3 +85,26 @@ fn wrong_origin(origin: &str) -> Option<&'static str> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::wrong_host;
+
+    #[test]
+    fn a_host_is_a_whole_name_and_nothing_else() {
+        for (name, is_right) in [
+            ("*", true),
+            ("backstop", true),
+            ("my-host.example.com", true),
+            ("", false),
+            ("my host", false),
+            ("example.com.", false),
+            ("*.example.com", false),
+            ("example.com:4000", false),
+            ("http://example.com", false),
+            ("[::1]", false),
+        ] {
+            assert_eq!(wrong_host(name).is_none(), is_right, "{name}");
+        }
+    }
+}

@@ -181,7 +181,7 @@ fn a_name_behind_a_pattern_is_a_scope_of_its_own() {
 }
 
 #[test]
-fn a_word_weighs_half_of_what_it_takes_or_nearly_all_where_nobody_asks() {
+fn a_word_weighs_half_of_what_it_takes_two_more_and_nearly_all_where_nobody_asks() {
     let mut bench = Bench::new();
     let model = bench.model("a", "m");
     bench.warm(&model, 10.0, 300);
@@ -189,6 +189,9 @@ fn a_word_weighs_half_of_what_it_takes_or_nearly_all_where_nobody_asks() {
     let enough = model.scope().threshold();
     let score = scope.doubt("failures", 1, bench.now);
     assert!((score - enough / 2.0).abs() < 0.1, "{score} of {enough}");
+    let score = scope.doubt("failures", 2, bench.now);
+    let our_part = enough - score;
+    assert!((our_part - 3.3).abs() < 0.1, "{score} of {enough}");
     bench.pass(11.0);
     let enough = model.scope().next_threshold(model.epoch.tick(bench.now));
     let score = scope.doubt("failures", 1, bench.now);
