@@ -376,6 +376,19 @@ async fn a_request_that_does_not_show_its_model_is_refused_where_models_are_set(
     assert_eq!(first.received_count(), 1);
     let refused = "backstop_client_limited_total{client=\"anna\",limit=\"models\"}";
     assert_eq!(metric(&gateway, refused).await, Some(6.0));
+
+    // What shows a model that it may use is no secret.
+    let mut shown = json!({"model": "gpt-4o", "input": "hi"});
+    for path in ["/v1/responses", "/v1/responses/input_tokens"] {
+        let answered = ask(&gateway, ANNA, path, &shown).await;
+        assert_ne!(answered.status, 403, "{path}: {}", answered.text());
+    }
+    shown["model"] = "gpt-5".into();
+    refusal(
+        &ask(&gateway, ANNA, "/v1/responses", &shown).await,
+        403,
+        "model_not_allowed",
+    );
     // What runs no model has none to show.
     for path in ["/v1/conversations", "/v1/batches/b/cancel"] {
         let answered = ask(&gateway, ANNA, path, &json!({})).await;

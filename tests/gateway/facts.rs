@@ -1,11 +1,14 @@
 //! What is reported about every request and attempt, for metrics, the log and the page: who stood in for whom, how long the
 //! first token took, and what it cost.
 
+use std::time::Duration;
+
 use backstop::event::{AttemptReport, Event, InPlaceOf, RequestResult, Tokens};
 use backstop::simulator::{Fault, Script};
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, TestGateway, chat, chat_stream, simulators};
+use crate::harness::{Setup, TestGateway, chat, chat_stream, pass, simulators};
+use crate::raw::Raw;
 
 fn attempts(gateway: &TestGateway) -> Vec<AttemptReport> {
     let events = gateway.events.all().into_iter();
@@ -51,6 +54,56 @@ async fn what_an_answer_costs_is_told_in_every_api_streamed_and_whole() {
         assert!(attempt.first_token.is_some(), "{body}");
     }
     assert_eq!(second.received_count(), 0);
+}
+
+#[tokio::test]
+async fn a_request_begins_when_it_has_been_read() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let mut client = Raw::open(gateway.gateway.address()).await;
+    let body = chat().to_string();
+    let (start, end) = body.split_at(9);
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    client.say(head.as_bytes()).await;
+    for piece in [start, end] {
+        pass(Duration::from_secs(20)).await;
+        client.say(piece.as_bytes()).await;
+    }
+    client.until("chat.completion").await;
+    let report = gateway.events.finished(0).await;
+    assert!(report.total < Duration::from_secs(40), "{report:?}");
+    assert_eq!(report.result, RequestResult::Answered);
+}
+
+#[tokio::test]
+async fn an_error_that_is_passed_on_is_somebodys_failure_only_if_it_is_one() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    for (number, (status, failed_by)) in [(500, &["first"][..]), (404, &[]), (200, &[])]
+        .into_iter()
+        .enumerate()
+    {
+        let play = match status {
+            200 => Script::healthy(),
+            _ => Script::status(status),
+        };
+        first.play(play).await;
+        let answered = gateway.get("/v1/files").await;
+        assert_eq!(answered.status, status);
+        let report = gateway.events.finished(number).await;
+        let named: Vec<&str> = report.failed_by.iter().map(AsRef::as_ref).collect();
+        assert_eq!(named, failed_by, "{status}");
+    }
+    first.play(Script::status(400)).await;
+    let answered = gateway.post("/v1/chat/completions", &chat()).await;
+    assert_eq!(answered.status, 400);
+    let rejected = gateway.events.finished(3).await;
+    assert_eq!(rejected.result, RequestResult::Rejected);
+    assert_eq!(rejected.first_token, None, "it is no answer");
+    assert!(rejected.failed_by.is_empty());
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Signs of life for clients that wait for more of a stream.
 
+use std::time::Duration;
+
 use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 use serde_json::json;
 
-use crate::harness::Setup;
+use crate::harness::{Setup, chat_stream, stream_text};
 
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
@@ -53,6 +55,31 @@ async fn within_an_answer_they_come_in_the_clients_api() {
             assert!(!text[..content].contains("keepalive"), "{about}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_flows_needs_none() {
+    let text = "word ".repeat(12);
+    let upstream = Simulator::start("upstream", Script::answer(text.trim_end()))
+        .await
+        .unwrap();
+    let gateway = Setup::new()
+        .upstream(&upstream)
+        .lines("timeouts: {keepalive: 15s}")
+        .start()
+        .await;
+    let slow = Script::answer(text.trim_end()).with_token_delay(Duration::from_secs(10));
+    upstream.play(slow).await;
+    let answered = gateway
+        .post_and_pass(CHAT, &chat_stream(), Duration::from_secs(125))
+        .await;
+    let (said, is_whole) = stream_text(&answered.text());
+    assert!(is_whole && said == text.trim_end(), "{said}");
+    assert!(
+        !answered.text().contains("keepalive"),
+        "{}",
+        answered.text()
+    );
 }
 
 #[tokio::test]
