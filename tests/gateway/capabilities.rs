@@ -214,5 +214,11 @@ async fn refused_content_is_shopped_around_only_where_the_route_says_so() {
 
         second.play(Script::fault(fault)).await;
         refusal(&answer("refusals: next").await, 400, "content_filter");
+
+        // Nobody takes a wrong request.
+        let asked = second.received_count();
+        first.play(Script::status(400)).await;
+        assert_eq!(answer("refusals: next").await.trail(), ["first:rejected"]);
+        assert_eq!(second.received_count(), asked);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backstop::config::KeyDigest;
 use backstop::event::{ClientLimit, Event, RequestResult};
-use backstop::simulator::{Script, Simulator};
+use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -242,6 +242,27 @@ async fn a_stream_that_nobody_counts_is_counted_by_its_events() {
     let next = ask(&gateway, ANNA, CHAT, &chat()).await;
     let left = count(&next, "x-ratelimit-remaining-tokens");
     assert!((9_600..9_720).contains(&left), "{left}");
+}
+
+#[tokio::test]
+async fn a_translated_stream_that_breaks_off_is_counted_by_its_events() {
+    let first = healthy().await;
+    let cut = Script::fault(Fault::CutAfter(200));
+    first.play(cut.with_text("word ".repeat(300))).await;
+    let clients = "clients: [{name: anna, key: key-of-anna, limits: {tokens_per_minute: 10000}}]";
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: anthropic, api_key: k")
+        .route_with(&["*"], &["first"], "continuation: off")
+        .lines(clients)
+        .start()
+        .await;
+    let answered = ask(&gateway, ANNA, CHAT, &chat_stream()).await;
+    assert_eq!(answered.status, 200, "{}", answered.text());
+    gateway.events.finished(0).await;
+    first.play(Script::healthy()).await;
+    let next = ask(&gateway, ANNA, CHAT, &chat()).await;
+    let left = count(&next, "x-ratelimit-remaining-tokens");
+    assert!((9_700..9_800).contains(&left), "{left}");
 }
 
 #[tokio::test]

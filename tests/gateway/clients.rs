@@ -6,7 +6,10 @@ use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 use serde_json::json;
 
-use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal, simulators};
+use crate::harness::{
+    Answered, Setup, TestGateway, chat, chat_stream, chat_text, refusal, simulators,
+};
+use crate::streamed::read;
 
 const CHAT: &str = "/v1/chat/completions";
 const CLIENTS: &str = "clients: [{name: anna, key: key-of-anna}, {name: bert, key: key-of-bert}]\n";
@@ -218,6 +221,16 @@ async fn a_request_that_wants_no_failover_gets_none() {
     first.play(slow).await;
     let answered = ask(&gateway, &[once, ("x-backstop-timeout", "2")]).await;
     assert!(answered.trail().len() <= 1, "{answered:?}");
+    // Nor does anybody continue what breaks off.
+    first.play(Script::fault(Fault::CutAfter(2))).await;
+    let stream = chat_stream().to_string();
+    let json = ("content-type", "application/json");
+    let broken = gateway
+        .send(Method::POST, CHAT, &[json, once], stream)
+        .await;
+    let broken = read(&broken.text());
+    assert!(broken.ends_with_failure && !broken.claims_end);
+    assert_eq!(second.received_count(), 0);
     first.play(Script::status(503)).await;
     let forward = async |headers: &[(&str, &str)]| {
         let path = "/v1/images/generations";
@@ -225,7 +238,6 @@ async fn a_request_that_wants_no_failover_gets_none() {
             .send(Method::POST, path, headers, r#"{"model": "m"}"#)
             .await
     };
-    let json = ("content-type", "application/json");
     assert_eq!(forward(&[json, once]).await.status, 503);
     assert_eq!(second.received_count(), 0);
     let only = ("x-backstop-upstream", "second");
@@ -237,7 +249,7 @@ async fn a_request_that_wants_no_failover_gets_none() {
     assert!(message.ends_with("it has first, second"), "{message}");
     let unknown = ask(&gateway, &[("x-backstop-upstream", "third")]).await;
     refusal(&unknown, 400, "unknown_upstream");
-    assert_eq!((first.received_count(), second.received_count()), (2, 2));
+    assert_eq!((first.received_count(), second.received_count()), (3, 2));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::json;
 
+use crate::forwarding::raw;
 use crate::harness::{
     Answered, Setup, TestGateway, chat, chat_stream, chat_text, refusal, simulators,
 };
@@ -511,6 +512,50 @@ async fn a_fallbacks_rejection_of_a_translation_is_returned_without_our_key() {
     // Metrics contain no text of upstreams.
     let metrics = gateway.admin("/metrics").await.text();
     assert!(!metrics.contains("messages.0"), "{metrics}");
+}
+
+#[tokio::test]
+async fn an_error_in_other_words_is_json_and_one_in_its_own_stays_as_it_came() {
+    for (provider, form) in [
+        ("anthropic", "application/json"),
+        ("openai-compatible", "text/plain"),
+    ] {
+        let error = json!({"type": "invalid_request_error", "message": "no"});
+        let said = json!({"type": "error", "error": error}).to_string();
+        let length = said.len();
+        let url = raw(format!(
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n{said}"
+        ));
+        let keys = format!("provider: {provider}, api_key: k");
+        let gateway = Setup::new()
+            .upstream_at("raw", &url.await, &keys)
+            .start()
+            .await;
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.status, 400, "{provider}");
+        assert_eq!(answered.header("content-type"), form, "{provider}");
+        assert_eq!(answered.json()["error"]["message"], "no", "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn what_went_wrong_within_a_stream_is_told_in_the_upstreams_words() {
+    let events = [
+        json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hello"}}]}),
+        json!({"error": {"message": "the call is malformed", "type": "invalid_request_error",
+            "code": "tool_use_failed", "failed_generation": "{\"name\": \"f\"}"}}),
+    ];
+    let text = events.map(|event| format!("data: {event}\n\n")).concat();
+    let upstream = Simulator::start("upstream", Script::fault(Fault::Raw(text)))
+        .await
+        .unwrap();
+    let gateway = Setup::new().upstream(&upstream).start().await;
+    let answered = gateway.post(CHAT, &chat_stream()).await.text();
+    let last = answered.trim_end().rsplit("data: ").next().unwrap();
+    let error: serde_json::Value = serde_json::from_str(last).unwrap();
+    assert_eq!(error["error"]["code"], "tool_use_failed", "{answered}");
+    assert_eq!(error["error"]["failed_generation"], "{\"name\": \"f\"}");
+    assert_eq!(error["error"]["message"], "the call is malformed");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Requests that the gateway does not understand are forwarded unchanged; in those that it understands, only one place
 //! changes.
 
+use backstop::event::Event;
 use backstop::simulator::{Fault, Received, Script, Simulator};
 use bytes::Bytes;
 use http::Method;
@@ -510,6 +511,11 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
             assert_eq!(answered.status, 200, "{fault:?}");
             let first = format!("general:{outcome}");
             assert_eq!(answered.trail(), [first.as_str(), "special:ok"]);
+            let told = gateway.events.all().into_iter().any(|event| {
+                matches!(event, Event::FailedOver { from, to, .. }
+                    if from.as_ref() == "general" && to.as_ref() == "special")
+            });
+            assert!(told, "{fault:?}");
             let received = &three.special.received()[0];
             assert!(received.body == expected, "{:?}", received.body);
             // None of it counts against the models there.

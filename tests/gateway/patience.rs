@@ -123,6 +123,23 @@ async fn an_answer_in_one_piece_may_think_for_minutes_and_one_that_does_not_may_
 }
 
 #[tokio::test]
+async fn a_fallback_that_thinks_takes_its_time_whatever_was_asked_for() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(503)).await;
+    let slow = Script::healthy().with_first_token_delay(SECOND * 200);
+    second.play(slow).await;
+    let thinker = "second, model: deepseek-ai/DeepSeek-R1";
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .route(&["*"], &["first", thinker])
+        .start()
+        .await;
+    let answered = gateway.post_and_pass(CHAT, &chat(), SECOND * 201).await;
+    assert_eq!(chat_text(&answered), "Hello from second.");
+}
+
+#[tokio::test]
 async fn upstreams_routes_and_candidates_have_timeouts_of_their_own() {
     let (first, second) = simulators().await;
     let late = Script::healthy().with_first_token_delay(Duration::from_millis(700));
