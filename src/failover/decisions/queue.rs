@@ -131,6 +131,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_first_success_after_failures_brings_back_the_pace_of_the_beginning() {
+        for (closed_for, failures, pause) in [(0, 1, 0.2), (0, 2, 0.2), (1, 1, 1.1)] {
+            let start = Instant::now();
+            let queue = Queue::new(10, start);
+            let opens_at = start + Duration::from_secs(closed_for);
+            let place = queue.enter(opens_at, start).unwrap();
+            for _ in 0..failures {
+                assert!(place.turn(opens_at, start + LONG).await);
+                place.failed();
+            }
+            assert!(place.turn(opens_at, start + LONG).await);
+            place.succeeded();
+            let since = Instant::now();
+            assert!(place.turn(opens_at, start + LONG).await);
+            assert_eq!(seconds(since.elapsed()), pause, "{closed_for} {failures}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn nobody_is_let_out_before_the_door_opens_or_after_the_end() {
         let start = Instant::now();
         let queue = Queue::new(10, start);

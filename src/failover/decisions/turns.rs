@@ -1,7 +1,8 @@
 //! When the requests of a queue get their turns.
 //!
-//! The pace adapts: a few successes in a row make it twice as fast, each failure twice as slow. So an upstream that is
-//! back is found soon, by few calls, and is not run over by everybody who waits for it.
+//! The pace adapts: a few successes in a row make it twice as fast, each failure twice as slow, and the first success after
+//! failures as fast as it was at first. So an upstream that is back is found soon, by few calls, and is not run over by everybody
+//! who waits for it.
 
 use std::time::Duration;
 
@@ -22,8 +23,9 @@ const SHORTEST: Duration = Duration::from_millis(2);
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
     next: Instant,
-    /// The pause between two turns.
+    /// The pause between two turns, and what it was at first.
     pause: Duration,
+    first: Duration,
     /// How many successes there were since it changed.
     successes: u32,
 }
@@ -32,10 +34,12 @@ impl Turns {
     /// For requests that cannot be answered before `opens_at`.
     pub fn new(opens_at: Instant, now: Instant) -> Self {
         let closed_for = opens_at.saturating_duration_since(now);
+        // A pause of exactly that length would often be a moment too short.
+        let first = closed_for.mul_f32(1.1).clamp(FIRST, LONGEST_FIRST);
         Self {
             next: now + FIRST,
-            // A pause of exactly that length would often be a moment too short.
-            pause: closed_for.mul_f32(1.1).clamp(FIRST, LONGEST_FIRST),
+            pause: first,
+            first,
             successes: 0,
         }
     }
@@ -53,8 +57,8 @@ impl Turns {
     /// A request that went has been answered.
     pub fn succeeded(&mut self, now: Instant) {
         self.successes += 1;
-        if self.pause > LONGEST_FIRST {
-            self.set(FIRST);
+        if self.pause > self.first {
+            self.set(self.first);
         } else if self.successes >= ENOUGH {
             let half = self.pause / 2;
             self.set(if half < SHORTEST {
