@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::fleet_probe::FleetProbe;
+use super::odds;
 use super::packed::atomic::{AtomicU64, Ordering};
 use super::packed::{halves, pair};
 use super::scope::Scope;
@@ -87,10 +88,10 @@ impl Hearsay {
         others.map_or(own, |since| own.min(since))
     }
 
-    /// These odds, or lower ones that others have found.
+    /// These odds, with those that others have found.
     pub(super) fn odds(&self, own: f32, now: Tick) -> f32 {
         let others = self.odds.at(now).map(f32::from_bits);
-        others.map_or(own, |odds| own.min(odds))
+        others.map_or(own, |odds| odds::pooled(own, odds))
     }
 
     /// What others hold against the scope now.

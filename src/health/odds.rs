@@ -58,6 +58,25 @@ impl Odds {
     }
 }
 
+/// The chance that two replicas have found together, each by calls of its own. Below one half it is left open only whether half of
+/// the calls succeed or next to none do: how likely the one makes that, and how much likelier the other than if it knew nothing,
+/// is multiplied.
+pub(super) fn pooled(one: f32, other: f32) -> f32 {
+    let (low, high) = (one.min(other), one.max(other));
+    let [.., half, dead] = SUCCEED;
+    if low >= half {
+        return low;
+    }
+    let ratio = |odds: f32| {
+        let is_dead = ((half - odds) / (half - dead)).clamp(0.0, 0.999);
+        is_dead / (1.0 - is_dead)
+    };
+    let [.., half_unknown, dead_unknown] = UNKNOWN;
+    let likelier = (ratio(high) * half_unknown / dead_unknown).max(1.0);
+    let ratio = ratio(low) * likelier;
+    half - (half - dead) * ratio / (1.0 + ratio)
+}
+
 /// Moves the likelihoods towards the unknown, by the chance that the condition has changed.
 fn faded(mut likely: [f32; 4], at: u32, now: Tick, change: f32) -> [f32; 4] {
     let elapsed = (now.0 >> DROPPED).saturating_sub(at);
@@ -91,7 +110,7 @@ fn unpack(packed: u64) -> ([f32; 4], u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Odds, pack, unpack};
+    use super::{Odds, pack, pooled, unpack};
     use crate::health::time::Tick;
 
     const START: Tick = Tick(1_000_000);
@@ -169,6 +188,39 @@ mod tests {
     #[test]
     fn a_healthy_upstream_is_believed_to_be_so() {
         assert!(share_below(0.9, 0.01) < 0.05);
+    }
+
+    #[test]
+    fn what_two_have_found_of_a_dead_upstream_is_more_than_what_one_has() {
+        // The failures of two, one after the other, are what one finds that has both.
+        for each in [3, 4, 5] {
+            let of = |failures| {
+                let (odds, now) = after([false].repeat(failures));
+                odds.now(now)
+            };
+            let together = pooled(of(each), of(each));
+            assert!(together < of(each), "{each}: {together}");
+            assert!((together - of(2 * each)).abs() < 0.08, "{each}: {together}");
+        }
+        assert!((pooled(0.06, 0.06) - 0.021).abs() < 0.001);
+    }
+
+    #[test]
+    fn several_that_see_half_of_the_calls_succeed_do_not_find_a_dead_upstream() {
+        for (one, other, together) in [
+            (0.5, 0.5, 0.5),
+            (0.45, 0.5, 0.45),
+            (0.4, 0.42, 0.4),
+            (0.9, 0.7, 0.7),
+            (1.0, 0.03, 0.03),
+        ] {
+            for (one, other) in [(one, other), (other, one)] {
+                assert!(
+                    (pooled(one, other) - together).abs() < 0.005,
+                    "{one} {other}"
+                );
+            }
+        }
     }
 
     #[test]

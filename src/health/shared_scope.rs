@@ -15,6 +15,7 @@ use super::fleet_probe::FleetProbes;
 use super::hearsay::Hearsay;
 use super::model_health::ModelHealth;
 use super::names::Names;
+use super::odds;
 use super::packed::Phase;
 use super::rate_limit::RateLimitView;
 use super::registry::Health;
@@ -84,7 +85,7 @@ pub struct Suspicion {
 pub struct Others {
     /// The evidence of each of them that has it in rotation, in nats.
     pub scores: Vec<f32>,
-    /// The lowest chance that a call succeeds at any of them.
+    /// The chance that a call succeeds, as they have found it together.
     pub odds: f32,
     /// How long the first of them has had it out.
     pub out_for: Duration,
@@ -97,6 +98,13 @@ impl Default for Others {
             odds: 1.0,
             out_for: Duration::ZERO,
         }
+    }
+}
+
+impl Others {
+    /// One of them has found this chance that a call succeeds.
+    pub fn add_odds(&mut self, odds: f32) {
+        self.odds = odds::pooled(self.odds, odds);
     }
 }
 

@@ -141,11 +141,11 @@ impl Roster {
             for suspected in &replica.suspected {
                 let others = held.entry(suspected.scope).or_default();
                 others.scores.push(suspected.score as f32 / 100.0);
-                others.odds = others.odds.min(suspected.odds as f32 / 100.0);
+                others.add_odds(suspected.odds as f32 / 100.0);
             }
             for found in replica.found.iter().filter(|found| !found.healed) {
                 let others = held.entry(found.scope).or_default();
-                others.odds = others.odds.min(found.odds as f32 / 100.0);
+                others.add_odds(found.odds as f32 / 100.0);
                 others.out_for = others.out_for.max(Duration::from_millis(found.out_ms));
             }
         }
