@@ -362,7 +362,7 @@ impl SharedScope {
         let now = self.epoch.tick(now);
         let (scope, hearsay) = (self.scope(), self.hearsay());
         let was_told = hearsay.is_told(scope.core().epoch);
-        if hearsay.fleet_probe.is_ours(now) || !scope.put_off(level, now, fastrand::f32()) {
+        if hearsay.fleet_probe.is_ours(now) || !scope.put_off(level, now, later()) {
             return None;
         }
         if was_told {
@@ -428,4 +428,10 @@ impl SharedScope {
         };
         is_over && self.hearsay().fleet_probe.is_ours(now) && self.hearsay().fleet_probe.end()
     }
+}
+
+/// The jitter of a pause that follows another replica's trial: of its upper half. Else the pause of a fleet would be the shortest of
+/// many, and so shorter than that of one proxy.
+fn later() -> f32 {
+    0.5 + 0.5 * fastrand::f32()
 }
