@@ -127,7 +127,7 @@
 //! | suspicion, support | what our own requests hold against a scope that is in rotation; what those of others do, which counts beside it |
 //! | claim | what a replica asks of the server before it makes a trial |
 //! | hearsay, doubt | what another replica says of a scope; what that does here until our own requests have spoken |
-//! | trial | the half-open probes of a scope, which one replica makes for all |
+//! | trial | the half-open probes of a scope, and what requests try in their turns before, which one replica makes for all |
 //! | takings | what requests have taken of limits that hold for the fleet |
 //! | taken out | kept from all requests by an operator, whatever health believes |
 //! | condition | how things stand as a whole: well, covered (clients do not notice), failing |

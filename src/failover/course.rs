@@ -8,6 +8,7 @@ use super::attempts::ending::{AttemptAnswer, Failure, ReceivedError};
 use super::attempts::in_flight::InFlightAttempt;
 use super::decisions::budget::Expense;
 use super::decisions::decide::{InFlight, Next, Situation, StartReason, at_once, next};
+use super::decisions::entry::Force;
 use super::decisions::plan::AttemptPlan;
 use super::decisions::queue::Place;
 use super::decisions::target::Target;
@@ -143,9 +144,10 @@ impl<'r, 'a> Course<'r, 'a> {
         if !self.plan.is_able(choice).await {
             return;
         }
-        let is_forced = self.has_turn || reason == StartReason::LastResort;
         let now = Instant::now();
-        let Some((target, permit)) = self.plan.admit(choice, is_forced, now) else {
+        let Some((target, permit)) = self.plan.admit(choice, self.force(reason), now) else {
+            // If it had a turn, that has passed.
+            self.has_turn = false;
             return;
         };
         if !self.run.pay(expense) {
@@ -168,6 +170,14 @@ impl<'r, 'a> Course<'r, 'a> {
         };
         let racer = self.run.attempt(chosen, permit, number, phase);
         self.race.start(racer.await);
+    }
+
+    fn force(&self, reason: StartReason) -> Force {
+        match reason {
+            _ if self.has_turn => Force::InTurn,
+            StartReason::LastResort => Force::LastResort,
+            _ => Force::Never,
+        }
     }
 
     /// Waits for the attempts in flight, until one has ended or it is time to decide again.

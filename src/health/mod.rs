@@ -39,6 +39,7 @@ mod report;
 mod scope;
 mod score;
 mod shared_scope;
+mod shared_trials;
 mod siblings;
 mod slow;
 mod slow_start;

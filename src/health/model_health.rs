@@ -183,6 +183,25 @@ impl ModelHealth {
             .any(|scope| scope.core().phase.is_out())
     }
 
+    /// Whether it, or its upstream, is out of rotation for a while, and another replica finds out whether it is back.
+    pub fn is_tried_elsewhere(&self, now: Instant) -> bool {
+        let now = self.epoch.tick(now);
+        let pausing = self.pausing(now);
+        pausing.is_some_and(|(_, hearsay)| hearsay.fleet_probe.is_theirs(now))
+    }
+
+    /// Its upstream, or else itself, whichever is out of rotation, if its pause is not over.
+    pub(super) fn pausing(&self, now: Tick) -> Option<(&Scope, &Hearsay)> {
+        let scopes = [
+            (&self.upstream.scope, &self.upstream.hearsay),
+            (self.scope(), &self.own.hearsay),
+        ];
+        let mut scopes = scopes.into_iter();
+        let (scope, hearsay) = scopes.find(|(scope, _)| scope.core().phase.is_out())?;
+        let core = scope.core();
+        (core.phase == Phase::Open && now < core.until).then_some((scope, hearsay))
+    }
+
     /// Whether it, or its upstream, is out of rotation for a cause that others in its failure domain may share.
     pub fn has_failed(&self) -> bool {
         self.scopes().iter().any(|scope| {

@@ -72,6 +72,22 @@ impl ModelHealth {
         permit
     }
 
+    /// Permits an attempt of a request that the queue has given a turn, though the scope is out of rotation. In a fleet that is
+    /// a trial until its pause is over, which one replica makes at a time; `None`: it is not this one, or not yet.
+    pub fn force_in_turn(self: &Arc<Self>, key: usize, now: Instant) -> Option<Permit> {
+        let tick = self.epoch.tick(now);
+        if let Some((scope, hearsay)) = self.pausing(tick) {
+            if !hearsay
+                .fleet_probe
+                .is_allowed(&self.upstream.fleet_probes, tick)
+            {
+                return None;
+            }
+            scope.touch_probes(tick);
+        }
+        Some(self.force(key, now))
+    }
+
     fn in_cooldown(&self, reason: CooldownReason, until: Tick) -> NotAdmitted {
         NotAdmitted {
             until: self.epoch.instant(until),

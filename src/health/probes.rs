@@ -77,7 +77,7 @@ impl Scope {
         Tick(halves(self.probes.load(Ordering::Acquire)).1)
     }
 
-    /// Notes that a probe ended now.
+    /// Notes that a probe ended now, or that a request tries an open scope in its turn.
     pub(super) fn touch_probes(&self, now: Tick) {
         Self::change(&self.probes, |packed| pair(halves(packed).0, now.0));
     }

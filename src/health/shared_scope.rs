@@ -40,10 +40,6 @@ const LAST_STEP: f32 = 1.4;
 const OWN_PART: f32 = 3.3;
 /// For so long, in seconds, it counts what others hold against a scope. They say so every second.
 const HEARD: f32 = 3.0;
-/// A scope that becomes half-open within so many seconds is agreed upon before.
-const SOON: f32 = 0.3;
-/// Nothing is agreed upon for a scope that nobody has asked for during so many seconds.
-const UNASKED: f32 = 30.0;
 
 /// A scope as replicas share it.
 #[derive(Clone, Debug)]
@@ -51,7 +47,7 @@ pub struct SharedScope {
     upstream: Arc<UpstreamHealth>,
     /// `None`: the upstream as a whole.
     model: Option<Arc<ModelHealth>>,
-    epoch: Epoch,
+    pub(super) epoch: Epoch,
 }
 
 /// What this replica has found out about a scope by its own requests.
@@ -63,6 +59,8 @@ pub struct OwnFinding {
     pub level: u64,
     /// Whether it has just healed; else it is out of rotation.
     pub has_healed: bool,
+    /// Whether it is out of rotation, but has answered a trial.
+    pub has_answered: bool,
     /// The kind of failures that took it out.
     pub cause: &'static str,
     /// The chance that a call succeeds, between 0 and 1.
@@ -190,14 +188,14 @@ impl SharedScope {
         }
     }
 
-    fn scope(&self) -> &Scope {
+    pub(super) fn scope(&self) -> &Scope {
         match &self.model {
             Some(model) => model.scope(),
             None => &self.upstream.scope,
         }
     }
 
-    fn hearsay(&self) -> &Hearsay {
+    pub(super) fn hearsay(&self) -> &Hearsay {
         match &self.model {
             Some(model) => &model.own.hearsay,
             None => &self.upstream.hearsay,
@@ -223,6 +221,7 @@ impl SharedScope {
             turn: core.epoch,
             level: core.level,
             has_healed,
+            has_answered: core.phase == Phase::HalfOpen && core.good > 0,
             cause: core.cause.label(),
             odds: self.odds(now),
             out_for: Duration::from_secs_f32(scope.closed_until().seconds_until(now)),
@@ -372,6 +371,12 @@ impl SharedScope {
         Some(opened(self.id(), scope, now))
     }
 
+    /// It has answered a trial of another replica. If it is out, its pause is over, so that requests that wait for it here may try it
+    /// in their turns.
+    pub fn end_pause(&self, now: Instant) {
+        self.scope().end_pause(self.epoch.tick(now));
+    }
+
     /// Another replica has tried it, and it has healed. Its traffic comes back here from some moment within a second on.
     pub fn heal_as_told(&self, now: Instant) -> Vec<HealthChange> {
         let now = self.epoch.tick(now);
@@ -385,48 +390,6 @@ impl SharedScope {
             None => self.upstream.release_models(cause, now),
             Some(_) => vec![healed(self.id(), cause)],
         }
-    }
-
-    /// Whether this replica has to agree with others on who tries it.
-    pub fn wants_probe(&self, now: Instant) -> bool {
-        let now = self.epoch.tick(now);
-        let (scope, core) = (self.scope(), self.scope().core());
-        let fleet_probe = &self.hearsay().fleet_probe;
-        let is_soon = core.phase == Phase::Open
-            && now.seconds_until(core.until) < SOON
-            && scope.idle_for(now) < UNASKED;
-        core.phase.is_out() && (fleet_probe.is_wanted(now) || is_soon && fleet_probe.is_open(now))
-    }
-
-    /// Whether this replica is the one that tries it.
-    pub fn has_probe(&self, now: Instant) -> bool {
-        self.hearsay().fleet_probe.is_ours(self.epoch.tick(now))
-    }
-
-    /// Whether this replica is the one that tries it, and a request is doing so.
-    pub fn is_trying(&self, now: Instant) -> bool {
-        self.has_probe(now)
-            && self.scope().core().phase == Phase::HalfOpen
-            && self.scope().probes() > 0
-    }
-
-    /// It is agreed who tries it, for so long.
-    pub fn settle_probe(&self, is_ours: bool, for_so_long: Duration, now: Instant) {
-        let now = self.epoch.tick(now);
-        let seconds = for_so_long.as_secs_f32();
-        self.hearsay().fleet_probe.settle(is_ours, seconds, now);
-    }
-
-    /// Whether the trial was ours and has ended: the scope is tried no more.
-    pub fn end_fleet_probe(&self, now: Instant) -> bool {
-        let now = self.epoch.tick(now);
-        let core = self.scope().core();
-        let is_over = match core.phase {
-            Phase::Closed | Phase::SlowStart => true,
-            Phase::Open => now.seconds_until(core.until) > SOON,
-            Phase::HalfOpen => false,
-        };
-        is_over && self.hearsay().fleet_probe.is_ours(now) && self.hearsay().fleet_probe.end()
     }
 }
 

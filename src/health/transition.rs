@@ -208,9 +208,18 @@ impl Scope {
 
     /// A health check reached the upstream: a scope that is open for lost connections may be probed now.
     pub(super) fn shorten(&self, now: Tick) -> bool {
+        self.end_pause_if(|core| core.cause == Evidence::Connection, now)
+    }
+
+    /// It has answered another replica: if it is open, it may be probed now.
+    pub(super) fn end_pause(&self, now: Tick) -> bool {
+        self.end_pause_if(|_| true, now)
+    }
+
+    fn end_pause_if(&self, is_due: impl Fn(&Core) -> bool, now: Tick) -> bool {
         self.swap(|core| {
-            (core.phase == Phase::Open && core.cause == Evidence::Connection && core.until > now)
-                .then_some(Core { until: now, ..core })
+            let is_pausing = core.phase == Phase::Open && core.until > now;
+            (is_pausing && is_due(&core)).then_some(Core { until: now, ..core })
         })
         .is_some()
     }

@@ -219,6 +219,11 @@ impl Fleet {
         if found.healed {
             return scope.heal_as_told(now);
         }
+        if found.answered {
+            // Nothing that speaks against it is new.
+            scope.end_pause(now);
+            return Vec::new();
+        }
         let Some(cause) = known(&found.cause) else {
             return Vec::new();
         };

@@ -115,6 +115,9 @@ pub(super) struct Found {
     /// How often in a row it has been taken out there.
     pub(super) level: u64,
     pub(super) healed: bool,
+    /// Whether it has answered a trial there. Earlier versions say nothing of it.
+    #[serde(default)]
+    pub(super) answered: bool,
     pub(super) cause: String,
     /// How many of a hundred calls succeed there. Earlier versions say nothing of it.
     #[serde(default = "all")]
@@ -127,7 +130,10 @@ pub(super) struct Found {
 impl Found {
     /// Whether nothing more follows from it than from the other one.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.scope == other.scope && self.turn == other.turn && self.healed == other.healed
+        self.scope == other.scope
+            && self.turn == other.turn
+            && self.healed == other.healed
+            && self.answered == other.answered
     }
 }
 

@@ -58,7 +58,7 @@ impl Fleet {
         let found = own.found.iter();
         // A fifth more or less of the calls succeed: that is news.
         let found = found.map(|found| {
-            let odds = u64::from(found.odds / 20);
+            let odds = u64::from(found.odds / 20) << 1 | u64::from(found.answered);
             (found.scope, u64::from(found.turn) << 8 | odds)
         });
         let cooldowns = own.cooldowns.iter();
@@ -92,6 +92,7 @@ impl Fleet {
             turn: finding.turn,
             level: finding.level,
             healed: finding.has_healed,
+            answered: finding.has_answered,
             cause: finding.cause.to_owned(),
             odds: percent(finding.odds),
             out_ms: finding.out_for.as_millis() as u64,

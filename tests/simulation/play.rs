@@ -1,13 +1,14 @@
 //! Plays a trace against the real health engine and the real decisions, on virtual time: upstreams in strict order, two
 //! models.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::config::UpstreamId;
 use backstop::event::HealthChange;
 use backstop::failover::Expense;
 use backstop::failover::decide::{Choice, InFlight, Next, Situation, StartReason, next};
-use backstop::health::Permit;
+use backstop::health::{ModelHealth, Permit};
 use backstop::outcome::{Outcome, Stage, Unreachable};
 use backstop::shared;
 use fastrand::Rng;
@@ -336,15 +337,23 @@ impl Play {
         let request = &mut self.requests[index];
         let replica = request.replica;
         let health = &self.replicas[replica].healths[upstream][request.model];
-        let is_forced = request.has_turn || reason == StartReason::LastResort;
+        let has_turn = request.has_turn;
+        let forced = |health: &Arc<ModelHealth>| match reason {
+            _ if has_turn => health.force_in_turn(0, now),
+            StartReason::LastResort => Some(health.force(0, now)),
+            _ => None,
+        };
         let (permit, is_admitted) = match health.admit(0, now) {
             Ok(permit) => (permit, true),
             Err(refusal) if refusal.cooldown_reason.is_some() => return,
-            Err(_) if is_forced => (health.force(0, now), false),
-            Err(refusal) => {
-                request.refused(upstream, refusal.until, now);
-                return self.agree_if_wanted(at, replica);
-            }
+            Err(refusal) => match forced(health) {
+                Some(permit) => (permit, false),
+                None => {
+                    request.refused(upstream, refusal.until, now);
+                    request.has_turn = false;
+                    return self.agree_if_wanted(at, replica);
+                }
+            },
         };
         let budget = &self.replicas[replica].budget;
         if !expense.is_none_or(|expense| budget.take(expense)) {

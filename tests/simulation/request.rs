@@ -107,6 +107,7 @@ impl Request {
             door: entry.door(health, now),
             odds: health.odds(now),
             needs: health.late_after(SHAPE),
+            is_tried_elsewhere: health.is_tried_elsewhere(now),
         });
         choices.collect()
     }

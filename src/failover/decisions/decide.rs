@@ -8,9 +8,10 @@
 //! 2. When nobody untried is left, whoever most likely succeeds is asked again, after a pause. A chance `p` for each
 //!    call is worth `k` calls, where `1 − (1 − p)^k` reaches 99.5 %; a chance below 15 % is worth none.
 //! 3. When nobody is worth asking now, but somebody may be soon, the request waits in the queue of its route. The
-//!    queue gives turns; who has a turn may ask even where the chances are bad, so that a recovery is found. It does
-//!    not wait for who answers others, and has failed on it often enough: then the request is the likely reason.
-//!    Before it fails, it asks who is out of rotation and has not been asked, unless that one is as good as dead.
+//!    queue gives turns; who has a turn may ask even where the chances are bad, so that a recovery is found, unless another
+//!    replica is about to find it. It does not wait for who answers others, and has failed on it often enough: then the
+//!    request is the likely reason. Before it fails, it asks who is out of rotation and has not been asked, unless that one
+//!    is as good as dead.
 //! 4. While an attempt is in flight, a second one starts beside it if its upstream has gone out of rotation, or if the
 //!    client's patience is only just enough for another upstream.
 
@@ -88,6 +89,8 @@ pub struct Choice {
     pub odds: f32,
     /// How long it usually takes to its first content, at most; `None` while too little is known.
     pub needs: Option<Duration>,
+    /// Whether it is out of rotation, and another replica finds out when it is back.
+    pub is_tried_elsewhere: bool,
 }
 
 /// What a request knows of a candidate.
@@ -248,7 +251,8 @@ impl Situation<'_> {
 
     /// Asks the most likely one, however unlikely, as it is this request's turn.
     fn take_turn(&self) -> Option<Next> {
-        let choice = self.best(Choice::may_be_soon).filter(|_| self.has_turn)?;
+        let is_ours = |choice: &Choice| choice.may_be_soon() && !choice.is_tried_elsewhere;
+        let choice = self.best(is_ours).filter(|_| self.has_turn)?;
         self.start(choice, None, self.choices[choice].reason())
     }
 

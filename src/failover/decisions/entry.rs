@@ -20,6 +20,17 @@ use crate::routing::Candidate;
 /// After health has refused a request, it is not asked again sooner.
 const SOON: Duration = Duration::from_millis(10);
 
+/// Whether an attempt is made though the circuit breaker does not admit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::failover) enum Force {
+    /// It is not.
+    Never,
+    /// It is, because the queue has given the request a turn; in a fleet by one replica at a time.
+    InTurn,
+    /// It is, because nothing better is left.
+    LastResort,
+}
+
 /// One candidate of the plan.
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
@@ -129,7 +140,7 @@ impl<'a> Entry<'a> {
         self.keys.as_ref().is_none_or(|keys| keys.contains(&key))
     }
 
-    pub(super) fn admit(&mut self, is_forced: bool, now: Instant) -> Option<(Target<'a>, Permit)> {
+    pub(super) fn admit(&mut self, force: Force, now: Instant) -> Option<(Target<'a>, Permit)> {
         let (candidate, health) = (self.candidate, self.health);
         let keys = self.keys.get_or_insert_with(|| keys_in_turn(candidate));
         let mut refused_until = None;
@@ -147,11 +158,13 @@ impl<'a> Entry<'a> {
                 }
                 // The preview says so, too.
                 Err(refusal) if refusal.forbids_last_resort() => continue,
-                Err(_) if is_forced => health.force(key, now),
-                Err(refusal) => {
-                    refused_until = refused_until.max(Some(refusal.until));
-                    continue;
-                }
+                Err(refusal) => match forced(health, key, force, now) {
+                    Some(permit) => permit,
+                    None => {
+                        refused_until = refused_until.max(Some(refusal.until));
+                        continue;
+                    }
+                },
             };
             keys.remove(place);
             self.key = key;
@@ -220,6 +233,14 @@ impl<'a> Entry<'a> {
             None if self.refused_until.is_some() => SkipReason::OutOfRotation,
             None => SkipReason::NoTime,
         }
+    }
+}
+
+fn forced(health: &Arc<ModelHealth>, key: usize, force: Force, now: Instant) -> Option<Permit> {
+    match force {
+        Force::Never => None,
+        Force::InTurn => health.force_in_turn(key, now),
+        Force::LastResort => Some(health.force(key, now)),
     }
 }
 

@@ -15,7 +15,7 @@
 
 pub(super) mod budget;
 pub mod decide;
-mod entry;
+pub(super) mod entry;
 pub(super) mod explain;
 pub(super) mod fitness;
 pub(super) mod order;

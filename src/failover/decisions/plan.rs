@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::decide::{Choice, Tried, pause};
-use super::entry::Entry;
+use super::entry::{Entry, Force};
 use super::order::Order;
 use super::routing_request::RoutingRequest;
 use super::skip::{SkipReason, Skipped};
@@ -124,6 +124,7 @@ impl<'a> AttemptPlan<'a> {
             door: entry.door(wait, now),
             odds: entry.health.odds(now),
             needs: entry.health.late_after(shape),
+            is_tried_elsewhere: entry.health.is_tried_elsewhere(now),
         });
         choices.collect()
     }
@@ -199,10 +200,10 @@ impl<'a> AttemptPlan<'a> {
     pub(in crate::failover) fn admit(
         &mut self,
         choice: usize,
-        is_forced: bool,
+        force: Force,
         now: Instant,
     ) -> Option<(Target<'a>, Permit)> {
-        self.entries[choice].admit(is_forced, now)
+        self.entries[choice].admit(force, now)
     }
 
     /// A candidate that was admitted is not asked after all.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bench, FAILURE, LIMITED};
+use super::{Bench, FAILURE, LIMIT, LIMITED, SHAPE};
 use crate::config::UpstreamId;
 use crate::event::HealthChange;
 use crate::health::{
@@ -165,6 +165,69 @@ fn a_scope_is_tried_by_whoever_is_agreed_upon() {
     assert!(!scope.end_fleet_probe(bench.now));
     bench.end(permit, &FAILURE);
     assert!(scope.end_fleet_probe(bench.now) && !scope.has_probe(bench.now));
+}
+
+#[test]
+fn until_its_pause_is_over_one_replica_tries_it_in_turns() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let scope = shared(&bench, &model).unwrap();
+    let may_try = |bench: &Bench| model.force_in_turn(0, bench.now).is_some();
+    assert!(may_try(&bench), "alone");
+    bench.health.fleet_probes().share(true);
+    assert!(!may_try(&bench) && scope.wants_probe(bench.now));
+    scope.settle_probe(false, Duration::from_secs(1), bench.now);
+    assert!(!may_try(&bench) && model.is_tried_elsewhere(bench.now));
+    scope.end_pause(bench.now);
+    assert!(may_try(&bench) && !model.is_tried_elsewhere(bench.now));
+}
+
+#[test]
+fn whose_requests_try_it_in_turns_keeps_the_right_to_until_they_do_no_more() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.health.fleet_probes().share(true);
+    bench.trip(&model, &FAILURE);
+    let scope = shared(&bench, &model).unwrap();
+    for level in 2..=5 {
+        assert!(scope.put_off(level, bench.now).is_some(), "a long pause");
+    }
+    scope.settle_probe(true, Duration::from_secs(9), bench.now);
+    for _ in 0..2 {
+        assert!(model.force_in_turn(0, bench.now).is_some());
+        bench.pass(2.0);
+        assert!(!scope.end_fleet_probe(bench.now));
+    }
+    bench.pass(1.1);
+    assert!(scope.end_fleet_probe(bench.now));
+}
+
+#[test]
+fn that_it_has_answered_a_trial_is_told() {
+    let mut bench = Bench::new();
+    let model = bench.model("a", "m");
+    bench.trip(&model, &FAILURE);
+    let scope = shared(&bench, &model).unwrap();
+    let has_answered = |bench: &Bench| scope.own_finding(bench.now).unwrap().has_answered;
+    assert!(!has_answered(&bench));
+    let mut forced = model.force_in_turn(0, bench.now).unwrap();
+    forced.answered(SHAPE, LIMIT, bench.now);
+    assert!(has_answered(&bench));
+}
+
+#[test]
+fn whoever_follows_a_trial_of_another_pauses_no_shorter_than_usual() {
+    let bench = Bench::new();
+    for _ in 0..20 {
+        let model = bench.model("a", "m");
+        let scope = shared(&bench, &model).unwrap();
+        scope.open_as_told("failures", bench.now);
+        scope.put_off(9, bench.now);
+        // Of a scope that nobody asks for: 20 s at first, then twice as long.
+        assert!(bench.pause(&model) > 39.9, "{}", bench.pause(&model));
+        scope.heal_as_told(bench.now);
+    }
 }
 
 #[test]

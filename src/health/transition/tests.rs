@@ -130,6 +130,17 @@ fn a_health_check_ends_only_the_pause_after_lost_connections() {
 }
 
 #[test]
+fn what_has_answered_another_may_be_tried_at_once_whatever_took_it_out() {
+    assert!(!Scope::new().end_pause(NOW));
+    for evidence in [Evidence::Failure, Evidence::Connection] {
+        let scope = open(evidence);
+        assert!(scope.end_pause(NOW));
+        assert_eq!((scope.core().phase, scope.core().until), (Phase::Open, NOW));
+        assert!(!scope.end_pause(NOW), "it is over");
+    }
+}
+
+#[test]
 fn a_trip_that_is_undone_leaves_no_trace() {
     let scope = open(Evidence::Connection);
     let Core { epoch, level, .. } = scope.core();

@@ -24,6 +24,7 @@ fn known() -> Known {
         turn: 3,
         level: 1,
         healed: false,
+        answered: false,
         cause: "failures".to_owned(),
         odds: 100,
         out_ms: u64::MAX,

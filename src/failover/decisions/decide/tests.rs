@@ -2,6 +2,7 @@
 
 mod again;
 mod at_once;
+mod turns;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ const WELL: Choice = Choice {
     door: Door::Open,
     odds: 0.8,
     needs: None,
+    is_tried_elsewhere: false,
 };
 const GONE: Choice = Choice {
     tried: Tried::No,
@@ -246,25 +248,6 @@ fn a_request_that_fails_where_others_are_answered_does_not_wait() {
             "{choices:?}"
         );
     }
-}
-
-#[test]
-fn a_turn_is_for_trying_what_is_unlikely_but_not_for_breaking_a_cooldown() {
-    let scene = scene();
-    let with_turn = |choices: &[Choice]| {
-        next(&Situation {
-            has_turn: true,
-            ..scene.now(choices)
-        })
-    };
-    assert!(starts(0, StartReason::LastResort)(with_turn(&[JUST_DEAD])));
-    assert!(starts(0, StartReason::Again)(with_turn(&[
-        scene.failed(9, 0.1)
-    ])));
-    assert!(matches!(
-        with_turn(&[scene.limited(2.0)]),
-        Next::Queue { .. }
-    ));
 }
 
 #[test]

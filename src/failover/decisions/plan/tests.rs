@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::AttemptPlan;
+use super::{AttemptPlan, Force};
 use crate::catalogue::{Dialect, KeyHeader, Provider};
 use crate::config::{
     CapabilitiesConfig, Continuation, Refusals, Secret, Strategy, TimeoutsConfig, UpstreamId,
@@ -74,7 +74,7 @@ impl Two {
 
     /// Makes an attempt at a candidate, which ends in this way.
     fn attempt(&self, plan: &mut AttemptPlan<'_>, choice: usize, outcome: &Outcome) {
-        let (_, permit) = plan.admit(choice, true, self.now).unwrap();
+        let (_, permit) = plan.admit(choice, Force::LastResort, self.now).unwrap();
         plan.started(choice);
         permit.finish(outcome, self.now);
         plan.failed(choice, outcome, self.now);
@@ -182,24 +182,24 @@ fn whoever_fails_again_is_asked_again_later_and_later() {
 fn each_key_is_asked_once_and_one_that_is_put_back_again() {
     let two = Two::new();
     let mut plan = two.plan();
-    let (target, permit) = plan.admit(0, false, two.now).unwrap();
+    let (target, permit) = plan.admit(0, Force::Never, two.now).unwrap();
     plan.started(0);
     assert_eq!(target.blocked_until(two.now), None);
     permit.finish(&LIMITED, two.now);
     assert!(target.back_at(two.now) > two.now);
     plan.failed(0, &LIMITED, two.now);
-    let (other, permit) = plan.admit(0, false, two.now).unwrap();
+    let (other, permit) = plan.admit(0, Force::Never, two.now).unwrap();
     assert_ne!(other.key, target.key);
     plan.started(0);
     permit.finish(&LIMITED, two.now);
     plan.failed(0, &LIMITED, two.now);
-    assert!(plan.admit(0, true, two.now).is_none());
+    assert!(plan.admit(0, Force::LastResort, two.now).is_none());
     let of_a = doors(&mut plan, HOUR, two.now)[0];
     assert!(matches!(of_a, Door::CoolingDown { until } if until > two.now));
-    assert!(plan.admit(1, false, two.now).is_some());
-    assert!(plan.admit(1, false, two.now).is_none());
+    assert!(plan.admit(1, Force::Never, two.now).is_some());
+    assert!(plan.admit(1, Force::Never, two.now).is_none());
     plan.put_back(1);
-    assert!(plan.admit(1, false, two.now).is_some());
+    assert!(plan.admit(1, Force::Never, two.now).is_some());
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn who_lets_others_through_may_let_this_one_through_soon() {
     let mut plan = two.plan();
     assert_eq!(doors(&mut plan, HOUR, two.now)[0], Door::Open);
     let mut draws = 0;
-    while plan.admit(0, false, two.now).is_some() {
+    while plan.admit(0, Force::Never, two.now).is_some() {
         plan.put_back(0);
         draws += 1;
         assert!(draws < 1000, "everybody is admitted");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{FAILURE, MODEL, REFUSED, SHAPE, Two, candidate};
+use super::{FAILURE, Force, MODEL, REFUSED, SHAPE, Two, candidate};
 use crate::config::Strategy;
 use crate::failover::decisions::decide::Tried;
 use crate::failover::decisions::order::Order;
@@ -110,7 +110,7 @@ fn a_client_that_tries_again_gets_the_next_one_and_the_order_is_what_it_was() {
     let order = Order::new(&two.rule, request, || 0.5);
     let mut plan = AttemptPlan::new(order, &two.memory);
     plan.complete();
-    let (target, permit) = plan.admit(0, false, two.now).unwrap();
+    let (target, permit) = plan.admit(0, Force::Never, two.now).unwrap();
     assert_eq!(target.candidate.upstream.id().as_ref(), "b");
     drop(permit);
     assert!(!plan.is_first_choice(0) && plan.is_first_choice(1));
