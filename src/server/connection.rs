@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,15 +14,15 @@ use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
 use super::beginning::Begun;
 use super::client_stream::{ClientStream, PING};
-use super::handler::Handler;
+use super::common::Common;
 use super::lifetime::Lifetime;
 use super::limits::ConnectionLimits;
+use super::slots::Slot;
 use super::stream_task::{ServedBody, StreamExecutor};
 use super::transport::Transport;
 use crate::wire::bell::{Bell, Doorkeeper, only_when_woken};
@@ -29,18 +30,13 @@ use crate::wire::body::{Body, full};
 use crate::wire::caught;
 use crate::wire::overload::Overloaded;
 use crate::wire::request_body::RequestBody;
-use crate::wire::upgrade::{Shutdown, UpgradeHandler};
+use crate::wire::upgrade::UpgradeHandler;
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) tls: Option<TlsAcceptor>,
-    pub(super) limits: ConnectionLimits,
     pub(super) activity: Arc<Activity>,
-    /// Becomes true when open requests are to be the last ones.
-    pub(super) stop: watch::Receiver<bool>,
-    /// Becomes true when the grace time is over and the rest has to end.
-    pub(super) shutdown: Shutdown,
-    pub(super) handler: Handler,
+    pub(super) common: Arc<Common>,
 }
 
 /// The upgrade handler that takes over the connection after HTTP, once there is one.
@@ -51,44 +47,47 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Connection {
-    /// Serves the requests of the connection. How it ends is the client's business, so errors are only traced.
-    pub(super) async fn serve(self) {
+    /// Serves the requests of the connection, which holds its place meanwhile. How it ends is the client's business, so errors are only traced.
+    pub(super) async fn serve(self, place: Slot) {
         let slot = UpgradeSlot::default();
-        let (activity, shutdown) = (Arc::clone(&self.activity), self.shutdown.clone());
+        let (activity, common) = (Arc::clone(&self.activity), Arc::clone(&self.common));
         self.converse(Arc::clone(&slot)).await;
         let _open = activity.begin();
         let upgrade = lock(&slot).take();
         if let Some((client, handler)) = upgrade
             && let Ok(client) = client.await
         {
-            handler.run(client, shutdown).await;
+            handler.run(client, common.shutdown.clone()).await;
         }
+        drop(place);
     }
 
     /// Serves them by HTTP. What takes a lot of room and is over soon is boxed, and so is what HTTP is made of.
     async fn converse(self, slot: UpgradeSlot) {
-        let (limits, mut lifetime) = (self.limits.clone(), self.lifetime());
-        let beginning = begin(self.stream, self.tls, limits.write);
+        let lifetime = Lifetime {
+            activity: Arc::clone(&self.activity),
+            common: Arc::clone(&self.common),
+        };
+        let beginning = begin(self.stream, self.tls, self.common.limits.write);
         let Some(stream) = Box::pin(lifetime.beginning(beginning)).await else {
             return;
         };
+        let limits = &lifetime.common.limits;
         let requests = Requests {
             activity: self.activity,
-            stop: self.stop,
-            shutdown: self.shutdown,
-            handler: self.handler,
+            common: self.common,
             slot,
         };
         let is_http2 = stream.is_http2();
         let (stream, service) = (TokioIo::new(stream), requests.service());
         let ended = match is_http2 {
             true => {
-                let connection = http2(&limits).serve_connection(stream, service);
+                let connection = http2(limits).serve_connection(stream, service);
                 let ask = http2::Connection::graceful_shutdown;
                 lifetime.of(Box::pin(connection), ask).await
             }
             false => {
-                let connection = http1(&limits).serve_connection(stream, service);
+                let connection = http1(limits).serve_connection(stream, service);
                 let ask = http1::UpgradeableConnection::graceful_shutdown;
                 let connection = Box::pin(connection.with_upgrades());
                 lifetime.of(connection, ask).await
@@ -96,16 +95,6 @@ impl Connection {
         };
         if let Err(error) = ended {
             tracing::trace!("a connection ended early: {error}");
-        }
-    }
-
-    fn lifetime(&self) -> Lifetime {
-        Lifetime {
-            activity: Arc::clone(&self.activity),
-            idle: self.limits.idle,
-            write: self.limits.write,
-            drain: self.limits.drain,
-            stop: self.stop.clone(),
         }
     }
 }
@@ -130,9 +119,7 @@ async fn begin(
 /// What the requests of a connection need.
 struct Requests {
     activity: Arc<Activity>,
-    stop: watch::Receiver<bool>,
-    shutdown: Shutdown,
-    handler: Handler,
+    common: Arc<Common>,
     slot: UpgradeSlot,
 }
 
@@ -153,14 +140,14 @@ impl Requests {
             }
             let open = self.activity.begin();
             let is_old = request.version() < Version::HTTP_2;
-            let is_last = is_old && (*self.stop.borrow() || is_chunked(&request));
+            let is_last = is_old && (*self.common.stop.borrow() || is_chunked(&request));
             let client = hyper::upgrade::on(&mut request);
             let request = RequestBody::of(request);
-            let answering = (self.handler)(request, self.shutdown.clone());
+            let answering = (self.common.handler)(request, self.common.shutdown.clone());
             let slot = Arc::clone(&self.slot);
             let bell = Arc::clone(&bell);
             async move {
-                let answering = caught::run(answering);
+                let answering = pin!(caught::run(answering));
                 let handled = match is_old {
                     // One request after the other is answered in the task of the connection, which is woken for more.
                     true => only_when_woken(Arc::clone(&bell), answering).await,
@@ -228,7 +215,8 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
 
-    use super::{Activity, Connection, ConnectionLimits};
+    use super::{Activity, Common, Connection, ConnectionLimits};
+    use crate::server::slots::Slots;
     use crate::wire::body::full;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -238,9 +226,7 @@ mod tests {
     async fn the_task_of_a_connection_is_small() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap());
-        let connection = Connection {
-            stream: stream.await.unwrap(),
-            tls: None,
+        let common = Common {
             limits: ConnectionLimits {
                 connections: 1,
                 headers: 8192,
@@ -249,12 +235,20 @@ mod tests {
                 write: SECOND,
                 drain: SECOND,
             },
-            activity: Activity::new(Arc::default()),
             stop: watch::channel(false).1,
             shutdown: watch::channel(false).1,
             handler: Arc::new(|_, _| Box::pin(async { Response::new(full("")).into() })),
         };
-        let size = size_of_val(&connection.serve());
-        assert!(size <= 2560, "{size} bytes");
+        let activity = Activity::new(Arc::default());
+        let slots = Slots::new(1);
+        let slot = slots.enter(slots.acquire().await, Arc::clone(&activity));
+        let connection = Connection {
+            stream: stream.await.unwrap(),
+            tls: None,
+            activity,
+            common: Arc::new(common),
+        };
+        let size = size_of_val(&connection.serve(slot));
+        assert!(size <= 1536, "{size} bytes");
     }
 }

@@ -11,6 +11,7 @@
 mod activity;
 mod beginning;
 mod client_stream;
+mod common;
 mod connection;
 mod door;
 mod handler;
@@ -37,6 +38,7 @@ use tokio::task::JoinSet;
 pub use door::Sharing;
 pub use limits::ConnectionLimits;
 
+use self::common::Common;
 use self::handler::Handler;
 use self::pressure::Pressure;
 use self::slots::Slots;
@@ -99,16 +101,23 @@ impl Server {
         }
         let slots = Slots::new(self.limits.connections);
         let refusals = Arc::default();
-        let worker = || Worker {
-            sharing: self.sharing,
-            tls: self.tls.clone(),
-            limits: self.limits.clone(),
-            slots: Arc::clone(&slots),
-            connections: JoinSet::new(),
-            stop: stop.clone(),
-            cut: watch::Sender::new(false),
-            handler: Arc::clone(&handler),
-            pressure: Arc::new(Pressure::of(Arc::clone(&refusals))),
+        let worker = || {
+            let cut = watch::Sender::new(false);
+            let common = Common {
+                limits: self.limits.clone(),
+                stop: stop.clone(),
+                shutdown: cut.subscribe(),
+                handler: Arc::clone(&handler),
+            };
+            Worker {
+                sharing: self.sharing,
+                tls: self.tls.clone(),
+                slots: Arc::clone(&slots),
+                connections: JoinSet::new(),
+                cut,
+                common: Arc::new(common),
+                pressure: Arc::new(Pressure::of(Arc::clone(&refusals))),
+            }
         };
         let mut serving = JoinSet::new();
         if listeners.is_empty() {

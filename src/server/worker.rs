@@ -12,10 +12,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
+use super::common::Common;
 use super::connection::Connection;
 use super::door::{Door, Sharing};
-use super::handler::Handler;
-use super::limits::ConnectionLimits;
 use super::pressure::Pressure;
 use super::slots::Slots;
 
@@ -30,15 +29,12 @@ const WAIT: Duration = Duration::from_secs(1);
 pub(super) struct Worker {
     pub(super) sharing: Sharing,
     pub(super) tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
-    pub(super) limits: ConnectionLimits,
     pub(super) slots: Arc<Slots>,
     /// When this is dropped, all connections are closed.
     pub(super) connections: JoinSet<()>,
-    /// Becomes true when open requests are to be the last ones.
-    pub(super) stop: watch::Receiver<bool>,
     /// Set when the grace time is over.
     pub(super) cut: watch::Sender<bool>,
-    pub(super) handler: Handler,
+    pub(super) common: Arc<Common>,
     /// How long requests wait for the processor.
     pub(super) pressure: Arc<Pressure>,
 }
@@ -48,8 +44,8 @@ impl Worker {
     pub(super) async fn serve(mut self, listener: TcpListener) {
         let mut door = Door::new(listener);
         let mut watching = JoinSet::new();
-        watching.spawn(Arc::clone(&self.pressure).watch(self.limits.queueing));
-        let mut stop = self.stop.clone();
+        watching.spawn(Arc::clone(&self.pressure).watch(self.common.limits.queueing));
+        let mut stop = self.common.stop.clone();
         let stopped = async {
             let _ = stop.wait_for(|stop| *stop).await;
         };
@@ -109,16 +105,10 @@ impl Worker {
                 .tls
                 .as_ref()
                 .map(|tls| TlsAcceptor::from(tls.load_full())),
-            limits: self.limits.clone(),
             activity,
-            stop: self.stop.clone(),
-            shutdown: self.cut.subscribe(),
-            handler: Arc::clone(&self.handler),
+            common: Arc::clone(&self.common),
         };
-        self.connections.spawn(async move {
-            connection.serve().await;
-            drop(slot);
-        });
+        self.connections.spawn(connection.serve(slot));
     }
 
     /// Waits until all connections have ended, and ends those that are left after the grace time.
@@ -127,7 +117,7 @@ impl Worker {
         let all_end = async |connections: &mut JoinSet<()>| {
             while connections.join_next().await.is_some() {}
         };
-        if timeout(self.limits.drain, all_end(connections))
+        if timeout(self.common.limits.drain, all_end(connections))
             .await
             .is_err()
         {

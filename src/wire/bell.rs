@@ -1,7 +1,7 @@
 //! Notes that something has happened, and wakes whoever waits for that.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -130,11 +130,11 @@ impl Doorkeeper {
     }
 }
 
-/// Waits for a future that is looked at only when it has been woken itself, by this bell.
-pub async fn only_when_woken<F: Future>(bell: Arc<Bell>, future: F) -> F::Output {
-    let mut future = pin!(future);
+/// Waits for a future that is looked at only when it has been woken itself, by this bell. The caller pins it: what is
+/// pinned in here would take its room twice.
+pub async fn only_when_woken<F: Future + Unpin>(bell: Arc<Bell>, mut future: F) -> F::Output {
     let mut doorkeeper = Doorkeeper::new(&bell);
-    poll_fn(|context| doorkeeper.poll(context, |context| future.as_mut().poll(context))).await
+    poll_fn(|context| doorkeeper.poll(context, |context| Pin::new(&mut future).poll(context))).await
 }
 
 #[cfg(test)]
