@@ -1,9 +1,10 @@
 //! The client's own credential, for upstreams that its own plan or account pays.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, HeaderName};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 /// What a provider knows a client by.
 static KEYS: [HeaderName; 3] = [
@@ -21,7 +22,7 @@ static ACCOUNTS: [HeaderName; 3] = [
 /// The headers with which a client identifies itself to a provider, as it sent them. They go to upstreams with
 /// `credential: client` and to nobody else.
 #[derive(Clone)]
-pub struct ClientCredential(HeaderMap);
+pub struct ClientCredential(Arc<HeaderMap>);
 
 impl ClientCredential {
     /// The credential among the headers of a request, if there is one.
@@ -31,18 +32,20 @@ impl ClientCredential {
         }
         let mut headers = HeaderMap::new();
         for name in KEYS.iter().chain(&ACCOUNTS) {
-            if let Some(value) = sent.get(name) {
-                let mut value = value.clone();
+            let value = sent.get(name);
+            // A copy: what has come would keep the whole head of the request for as long as a stream lasts.
+            let value = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+            if let Some(mut value) = value {
                 value.set_sensitive(true);
                 headers.insert(name, value);
             }
         }
-        Some(Self(headers))
+        Some(Self(Arc::new(headers)))
     }
 
     /// Adds it to the headers of a request.
     pub fn put_on(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.0 {
+        for (name, value) in &*self.0 {
             headers.insert(name, value.clone());
         }
     }

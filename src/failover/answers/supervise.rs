@@ -54,7 +54,7 @@ pub struct SupervisedStream {
     has_sent: bool,
     is_broken: bool,
     /// The upstream's own error, if it has ended the stream with one.
-    error: Option<Value>,
+    error: Option<Box<Value>>,
 }
 
 /// Where the stream comes from.
@@ -145,7 +145,7 @@ impl SupervisedStream {
             Then::More => {}
             Then::Nothing => self.end(Outcome::StreamBroken, INCOMPLETE),
             Then::Failure(outcome, event) => {
-                self.error = segment.error_in(event);
+                self.error = segment.error_in(event).map(Box::new);
                 let message = format!("the upstream failed within the stream: {}", outcome.label());
                 self.end(outcome, &message);
             }
@@ -264,7 +264,7 @@ impl SupervisedStream {
             "code": code,
         });
         // What the upstream says of it tells agents more: `tool_use_failed`, with what the model has written.
-        if let Some(Value::Object(said)) = self.error.take() {
+        if let Some(Value::Object(said)) = self.error.take().map(|error| *error) {
             let says_more = |name: &str, value: &Value| match name {
                 "code" => value.is_string() && value != "server_error",
                 _ => !value.is_null(),
