@@ -1,30 +1,48 @@
 //! The parts of our own error responses.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::event::AttemptReport;
 use crate::request::ClientApi;
 
-/// An error response: a status, and an error in `OpenAI`'s format.
-#[derive(Debug, Serialize)]
+/// An error response: a status, and an error with `OpenAI`'s type.
+#[derive(Debug)]
 pub(super) struct ErrorResponse {
-    #[serde(skip)]
     pub(super) status: u16,
     message: String,
+    kind: &'static str,
+    param: Option<&'static str>,
+    code: &'static str,
+    attempts: Vec<AttemptReport>,
+    pub(super) retry_after: Option<Duration>,
+    /// Whether a retry makes no sense.
+    pub(super) is_in_vain: bool,
+}
+
+/// The error object as a client gets it.
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    message: Cow<'a, str>,
     #[serde(rename = "type")]
     kind: &'static str,
     param: Option<&'static str>,
     code: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    attempts: Vec<AttemptReport>,
-    #[serde(skip)]
-    pub(super) retry_after: Option<Duration>,
-    /// Whether a retry makes no sense.
-    #[serde(skip)]
-    pub(super) is_in_vain: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    attempts: &'a [AttemptReport],
+}
+
+/// The body of an error response. It is written as it is: a tree of values would cost as much as the rest of a refusal.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    error: ErrorObject<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 impl ErrorResponse {
@@ -80,38 +98,47 @@ impl ErrorResponse {
         Self { attempts, ..self }
     }
 
-    /// The body: `{"error": {..}}`.
-    pub(super) fn body(&self) -> String {
-        #[derive(Serialize)]
-        struct Envelope<'a> {
-            error: &'a ErrorResponse,
-        }
+    /// The body: `{"error": {..}}`, and in Anthropic's format `{"type": "error", "error": {..}, "request_id": ..}`.
+    pub(super) fn body(&self, client_api: ClientApi, request_id: &str) -> String {
+        let is_anthropics = client_api == ClientApi::Anthropic;
+        let envelope = Envelope {
+            kind: is_anthropics.then_some("error"),
+            error: self.object(client_api),
+            request_id: is_anthropics.then_some(request_id),
+        };
         // It contains only strings and numbers, so serialization cannot fail.
-        serde_json::to_string(&Envelope { error: self }).unwrap_or_default()
+        serde_json::to_string(&envelope).unwrap_or_default()
     }
 
-    /// The same in Anthropic's format: `{"type": "error", "error": {..}, "request_id": ..}`.
-    pub(super) fn anthropic_body(&self, request_id: &str) -> String {
-        let error = self.anthropic_error();
-        json!({ "type": "error", "error": error, "request_id": request_id }).to_string()
-    }
-
-    /// The error object that ends a stream.
-    fn error(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-
-    /// The error object in the format of the client's API.
+    /// The error object in the format of the client's API, as it ends a stream.
     pub(super) fn error_for(&self, client_api: ClientApi) -> Value {
-        match client_api {
-            ClientApi::Anthropic => self.anthropic_error(),
-            ClientApi::OpenAi => self.error(),
+        serde_json::to_value(self.object(client_api)).unwrap_or_default()
+    }
+
+    fn object(&self, client_api: ClientApi) -> ErrorObject<'_> {
+        let (message, kind) = match client_api {
+            ClientApi::OpenAi => (Cow::from(&self.message), self.kind),
+            ClientApi::Anthropic => (self.anthropic_message(), self.anthropic_kind()),
+        };
+        ErrorObject {
+            message,
+            kind,
+            param: self.param,
+            code: self.code,
+            attempts: &self.attempts,
         }
     }
 
-    /// The error object with Anthropic's error type.
-    fn anthropic_error(&self) -> Value {
-        let kind = match self.status {
+    fn anthropic_message(&self) -> Cow<'_, str> {
+        match self.code {
+            // Claude Code recognises these words and compacts the conversation.
+            "context_length_exceeded" => format!("prompt is too long: {}", self.message).into(),
+            _ => Cow::from(&self.message),
+        }
+    }
+
+    fn anthropic_kind(&self) -> &'static str {
+        match self.status {
             401 => "authentication_error",
             402 => "billing_error",
             403 => "permission_error",
@@ -121,14 +148,7 @@ impl ErrorResponse {
             503 => "overloaded_error",
             500.. => "api_error",
             _ => "invalid_request_error",
-        };
-        let mut error = self.error();
-        error["type"] = kind.into();
-        if self.code == "context_length_exceeded" {
-            // Claude Code recognises these words and compacts the conversation.
-            error["message"] = format!("prompt is too long: {}", self.message).into();
         }
-        error
     }
 }
 
@@ -163,6 +183,19 @@ mod tests {
                 assert_eq!(error["message"], "It failed.");
             }
         }
+    }
+
+    #[test]
+    fn each_client_gets_the_body_that_its_api_has() {
+        let error = ErrorResponse::new(503, "any", "It \"failed\".").about("model");
+        assert_eq!(
+            error.body(ClientApi::OpenAi, "req_1"),
+            r#"{"error":{"message":"It \"failed\".","type":"upstream_error","param":"model","code":"any"}}"#
+        );
+        assert_eq!(
+            error.body(ClientApi::Anthropic, "req_1"),
+            r#"{"type":"error","error":{"message":"It \"failed\".","type":"overloaded_error","param":"model","code":"any"},"request_id":"req_1"}"#
+        );
     }
 
     #[test]

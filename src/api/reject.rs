@@ -19,7 +19,6 @@ use crate::clients::{Client, Exceeded};
 use crate::config::UpstreamId;
 use crate::event::{ClientLimit, Refusal, RequestResult};
 use crate::failover::Exhausted;
-use crate::request::ClientApi;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
 use crate::wire::coding::CodingError;
@@ -358,10 +357,7 @@ fn packed_wrongly(error: &CodingError) -> ErrorResponse {
 /// The error response for a rejection.
 pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Response<Body> {
     let error_response = rejection.error_response();
-    let body = match record.client_api {
-        ClientApi::Anthropic => error_response.anthropic_body(record.id.as_str()),
-        ClientApi::OpenAi => error_response.body(),
-    };
+    let body = error_response.body(record.client_api, record.id.as_str());
     let mut response = Response::new(full(body));
     *response.status_mut() =
         StatusCode::from_u16(error_response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -417,6 +413,7 @@ fn put_retry_after(headers: &mut HeaderMap, wait: Duration) {
 #[cfg(test)]
 mod tests {
     use super::{NoMemory, Refusal, Rejection};
+    use crate::request::ClientApi;
 
     #[test]
     fn who_finds_no_room_is_asked_to_come_back_soon() {
@@ -437,7 +434,8 @@ mod tests {
             let error = rejection.error_response();
             assert_eq!(error.status, 503);
             assert!(error.retry_after.is_some());
-            assert!(error.body().contains(code), "{}", error.body());
+            let body = error.body(ClientApi::OpenAi, "");
+            assert!(body.contains(code), "{body}");
         }
         assert_eq!(Rejection::NoMemory(NoMemory::Ever).refusal(), None);
     }

@@ -121,7 +121,8 @@ fn an_error_names_what_nobody_can_do() {
     ] {
         expect(asked, skipped, 400, "unsupported_by_upstreams");
         let error = error_response(&exhausted(asked, skipped), "gpt-4o");
-        assert!(error.body().contains(feature), "{}", error.body());
+        let body = error.body(ClientApi::OpenAi, "");
+        assert!(body.contains(feature), "{body}");
     }
     expect_failure(&[NO_PATH], &[OutOfRotation]);
     expect_failure(&[NO_PATH], &[Unsupported("tools"), NoTime]);
@@ -269,6 +270,6 @@ fn everything_that_has_happened_is_told_once_and_the_log_repeats_no_prompt() {
     exhausted.attempts[0].detail = Some("no space left".to_owned());
     let logged = super::story::for_log(&exhausted, "");
     assert!(logged.contains("no space left"), "{logged}");
-    let body = error_response(&exhausted, "gpt-4o").body();
+    let body = error_response(&exhausted, "gpt-4o").body(ClientApi::OpenAi, "");
     assert!(body.contains("(model `gpt-4o`): a: "), "{body}");
 }
