@@ -10,10 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::EXPECT;
 use http::{Request, Version};
-use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::Instant;
+
+use super::body::{Patience, next_data};
 
 /// How long the rest of a body is read after the answer, and how long nothing may come meanwhile.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -75,11 +76,15 @@ impl Drop for RequestBody {
             return;
         }
         if let (Some(body), Ok(runtime)) = (self.body.take(), Handle::try_current()) {
-            runtime.spawn(timeout(LONGEST, throw_away(body)));
+            runtime.spawn(throw_away(body));
         }
     }
 }
 
 async fn throw_away(mut body: Incoming) {
-    while let Ok(Some(Ok(_))) = timeout(SILENCE, body.frame()).await {}
+    let patience = Patience {
+        idle: SILENCE,
+        until: Instant::now() + LONGEST,
+    };
+    while let Ok(Some(_)) = next_data(&mut body, patience).await {}
 }
