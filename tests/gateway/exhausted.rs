@@ -120,6 +120,27 @@ async fn upstreams_that_ask_for_a_pause_get_it_and_the_client_learns_its_length(
     assert_eq!((first.received_count(), second.received_count()), (1, 1));
 }
 
+/// Two requests a minute, and both are used up: the next one passes in half a minute.
+#[tokio::test]
+async fn a_pause_whose_length_nobody_says_follows_from_what_is_left_of_the_limit() {
+    let headers = [
+        ("x-ratelimit-limit-requests", "2"),
+        ("x-ratelimit-remaining-requests", "0"),
+        ("x-ratelimit-reset-requests", "60s"),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (gateway, _first, _second) = both(Script::fault(Fault::Status {
+        code: 429,
+        headers: headers.into(),
+        body: None,
+    }))
+    .await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    refusal(&answered, 429, "rate_limit_exceeded");
+    let pause = retry_after(&answered);
+    assert!((20..=60).contains(&pause), "{pause}");
+}
+
 /// Some say it inside a success reply, whose head says for how long.
 #[tokio::test]
 async fn a_pause_that_is_asked_for_beside_a_success_lasts_as_long() {

@@ -74,7 +74,7 @@ async fn a_request_begins_when_it_has_been_read() {
     }
     client.until("chat.completion").await;
     let report = gateway.events.finished(0).await;
-    assert!(report.total < Duration::from_secs(40), "{report:?}");
+    assert!(report.total < Duration::from_secs(20), "{report:?}");
     assert_eq!(report.result, RequestResult::Answered);
 }
 
