@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::hearsay::shared;
 use super::{Bench, FAILURE};
 use crate::health::{AdmissionPreview, Others, Phase};
+use crate::outcome::Outcome;
 
 /// Others hold this against a scope.
 fn held(scores: &[f32]) -> Others {
@@ -110,9 +111,17 @@ fn only_what_our_own_requests_have_found_is_told_as_a_suspicion() {
     bench.attempt(&model, &FAILURE);
     assert_eq!(suspicion(&bench), None, "a single failure is nothing");
     bench.attempt(&model, &FAILURE);
-    assert!(suspicion(&bench).is_some_and(|score| (score - 3.58).abs() < 0.01));
+    let own = scope.own_suspicion(bench.now).unwrap();
+    assert!((own.score - 3.58).abs() < 0.01, "{own:?}");
+    assert!((own.odds - model.odds(bench.now)).abs() < 0.001, "{own:?}");
     bench.warm(&model, 10.0, 12);
     assert_eq!(suspicion(&bench), None, "successes have taken it back");
+    bench.trip(&model, &FAILURE);
+    while bench.phase(&model).is_out() {
+        bench.pass(0.5);
+        bench.attempt(&model, &Outcome::Success);
+    }
+    assert_eq!(suspicion(&bench), None, "that was before it healed");
 }
 
 #[test]
