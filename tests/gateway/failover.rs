@@ -315,3 +315,31 @@ async fn an_upstream_without_the_path_of_chat_is_asked_once() {
     assert_eq!(answered.trail(), ["first:endpoint_missing", "second:ok"]);
     assert_eq!((first.received_count(), second.received_count()), (1, 1));
 }
+
+#[tokio::test]
+async fn a_model_that_says_nothing_has_answered_only_after_a_tools_result() {
+    let nothing = json!({"choices": [{"index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": ""}}]});
+    let whole = Fault::Status {
+        code: 200,
+        headers: Vec::new(),
+        body: Some(nothing.to_string()),
+    };
+    let event =
+        json!({"choices": [{"index": 0, "finish_reason": "stop", "delta": {"content": ""}}]});
+    let streamed = Fault::Raw(format!("data: {event}\n\ndata: [DONE]\n\n"));
+    for (fault, mut body) in [(whole, chat()), (streamed, chat_stream())] {
+        let (first, second) = simulators().await;
+        first.play(Script::fault(fault)).await;
+        let gateway = TestGateway::before(&first, &second, "").await;
+        let answered = gateway.post("/v1/chat/completions", &body).await;
+        assert_eq!(answered.upstream(), "second", "{:?}", answered.trail());
+        body["messages"] = json!([{"role": "user", "content": "hi"},
+            {"role": "assistant", "tool_calls": [{"id": "c", "type": "function",
+                "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "done"}]);
+        let answered = gateway.post("/v1/chat/completions", &body).await;
+        assert_eq!(answered.status, 200, "{}", answered.text());
+        assert_eq!(answered.upstream(), "first", "{:?}", answered.trail());
+    }
+}

@@ -50,6 +50,25 @@ async fn a_request_that_finds_it_full_goes_to_the_next_candidate() {
     assert_eq!(first.received_count(), 2);
 }
 
+/// What is forwarded untouched waits there, too, if nobody else is left.
+#[tokio::test]
+async fn a_forwarded_request_waits_for_the_only_one() {
+    let (first, _) = simulators().await;
+    let slow = Script::healthy().with_token_delay(Duration::from_millis(300));
+    first.play(slow).await;
+    let gateway = Setup::new()
+        .upstream_as(&first, &limited(", queue: {time: 60s}"))
+        .start()
+        .await;
+    let stream = begun(&gateway).await;
+    let image = json!({"model": "dall-e-3"});
+    let image = gateway.post("/v1/images/generations", &image);
+    let (image, rest) = within(async { tokio::join!(image, stream.collect()) }).await;
+    assert_eq!(image.status, 200, "{}", image.text());
+    assert_eq!(image.trail(), ["first:ok"]);
+    assert!(rest.is_ok());
+}
+
 #[tokio::test]
 async fn the_last_resort_has_a_queue_and_to_wait_there_is_no_slowness() {
     let (first, second) = simulators().await;
