@@ -75,7 +75,7 @@ fn ends_with_notice(text: &str) {
     // Anthropic's errors have no code.
     let why = match text.contains("event: message_start") {
         true => "is being stopped",
-        false => "shutting_down",
+        false => "\"code\":\"shutting_down\"",
     };
     assert!(text.contains(why), "{text}");
 }

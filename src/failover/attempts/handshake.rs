@@ -63,7 +63,6 @@ pub(super) async fn run(
 fn outbound(request: &ModelRequest, candidate: &Candidate) -> Outbound {
     let model = candidate.model.as_deref();
     Outbound {
-        is_repeatable: true,
         path: dialect::path(request, model),
         ..outbound::outbound(request, &candidate.upstream, model)
     }
