@@ -1,8 +1,8 @@
 //! Half-open trials in a fleet: of several replicas that share what they know, one at a time tries what may have healed.
 //!
 //! A request that would be a half-open probe asks here first, and so does one that the queue has given a turn before the pause is
-//! over. Who may try is found out beside the requests, and no request
-//! waits for it: until then it goes elsewhere, and after a moment without an answer this replica tries by itself.
+//! over. Who may try is found out beside the requests, and no request waits for it: until then it goes elsewhere, and after a
+//! moment without an answer this replica tries by itself.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -47,7 +47,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Connection {
-    /// Serves the requests of the connection, which holds its place meanwhile. How it ends is the client's business, so errors are only traced.
+    /// Serves the requests of the connection, which holds its place meanwhile. How it ends is the client's business, so errors
+    /// are only traced.
     pub(super) async fn serve(self, place: Slot) {
         let slot = UpgradeSlot::default();
         let (activity, common) = (Arc::clone(&self.activity), Arc::clone(&self.common));

@@ -23,8 +23,9 @@ const SHORTEST: Duration = Duration::from_millis(2);
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
     next: Instant,
-    /// The pause between two turns, and what it was at first.
+    /// The pause between two turns.
     pause: Duration,
+    /// What it was at first.
     first: Duration,
     /// How many successes there were since it changed.
     successes: u32,
