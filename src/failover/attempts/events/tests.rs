@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::{any, proptest};
 
-use super::EventStream;
+use super::{EventStream, Taken};
 use crate::request::Endpoint;
 use crate::wire::sse;
 
@@ -161,5 +161,22 @@ proptest! {
         if whole.0 == stream.as_bytes() {
             assert_eq!(split.0, whole.0);
         }
+    }
+}
+
+#[test]
+fn what_came_behind_is_counted_with_what_came_before() {
+    let taken = |text: &'static str, content, hidden_progress, thinks| Taken {
+        content,
+        hidden_progress,
+        thinks,
+        ..Taken::bytes(Bytes::from_static(text.as_bytes()))
+    };
+    for (first, next) in [(true, false), (false, true), (false, false), (true, true)] {
+        let mut joined = taken("a", 2, 3, first);
+        joined.join(taken("b", 5, 7, next));
+        assert_eq!(joined.pass, "ab");
+        assert_eq!((joined.content, joined.hidden_progress), (7, 10));
+        assert_eq!(joined.thinks, first || next);
     }
 }
