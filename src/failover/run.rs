@@ -24,7 +24,7 @@ use crate::request::{ClientPatience, Endpoint, ModelRequest};
 use crate::routing::Rule;
 use crate::wire::upload::{PIECE, Sending};
 
-/// So long before a client gives up it is told that nobody has answered: a tenth of its patience within these bounds.
+/// The bounds of [`margin`]. Who has less than twice the first gets half of its patience.
 const MARGIN: Duration = Duration::from_millis(100);
 const LONGEST_MARGIN: Duration = Duration::from_secs(1);
 
@@ -170,8 +170,7 @@ impl<'a> Run<'a> {
         match self.request.patience.and_then(ClientPatience::said) {
             Some(said) if !self.request.streaming => {
                 // The error must reach the client before it leaves.
-                let margin = (said / 10).clamp(MARGIN.min(said / 2), LONGEST_MARGIN);
-                until.min(self.request.received_at + said - margin)
+                until.min(self.request.received_at + said - margin(said))
             }
             Some(_) | None => until,
         }
@@ -197,5 +196,30 @@ impl<'a> Run<'a> {
         let is_refusal = matches!(outcome, Outcome::ContentRefused { .. });
         let is_asked_elsewhere = is_refusal && self.rule.refusals == Refusals::Next;
         outcome.retry() == Retry::Never && !is_asked_elsewhere
+    }
+}
+
+/// How long before a client gives up it gets its error.
+fn margin(said: Duration) -> Duration {
+    (said / 10).clamp(MARGIN.min(said / 2), LONGEST_MARGIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    #[test]
+    fn the_error_comes_a_tenth_of_the_patience_before_its_end_within_bounds() {
+        // (the client's patience, the margin), in milliseconds
+        for (said, expected) in [
+            (600_000, 1000),
+            (10_000, 1000),
+            (5_000, 500),
+            (300, 100),
+            (100, 50),
+        ] {
+            let margin = super::margin(Duration::from_millis(said));
+            assert_eq!(margin, Duration::from_millis(expected), "{said} ms");
+        }
     }
 }

@@ -394,6 +394,32 @@ async fn a_rejected_translation_does_not_end_a_hedge() {
     assert!(gateway.phases().contains(&"hedge"));
 }
 
+/// Somebody whose answer needs no translation may still fit.
+#[tokio::test]
+async fn an_answer_for_which_there_is_no_memory_does_not_end_a_hedge() {
+    let (first, second) = simulators().await;
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: anthropic, api_key: k")
+        .upstream(&second)
+        .route_with(&["*"], &["first", "second"], "hedge: true")
+        .lines("timeouts: {answer: 2s}\nlimits: {body: 1MiB, memory: 2MiB}")
+        .start()
+        .await;
+    for _ in 0..60 {
+        gateway.post(CHAT, &chat()).await;
+    }
+    let late = Duration::from_millis(900);
+    let large = Script::answer("word ".repeat(200_000));
+    first.play(large.with_answer_delay(late)).await;
+    second
+        .play(Script::answer("second").with_answer_delay(late))
+        .await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["first:no_memory", "second:ok"]);
+    assert_eq!(chat_text(&answered), "second");
+    assert!(gateway.phases().contains(&"hedge"));
+}
+
 #[tokio::test]
 async fn while_a_domain_is_in_trouble_others_come_first_within_a_tier() {
     let (first, second) = simulators().await;

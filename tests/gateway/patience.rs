@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use backstop::simulator::{Fault, Script};
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answered, Setup, TestGateway, chat, chat_stream, chat_text, simulators, stream_text,
+    Answered, Setup, TestGateway, chat, chat_stream, chat_text, pass, simulators, stream_text,
+    within,
 };
 use crate::streamed::read;
 
@@ -172,5 +174,39 @@ async fn upstreams_routes_and_candidates_have_timeouts_of_their_own() {
     ] {
         let answered = gateway.post(CHAT, &for_model(chat_stream(), model)).await;
         assert_eq!(answered.trail(), expected, "{model}");
+    }
+}
+
+/// The error must reach the client before it leaves. A stream has its 200 by then.
+#[tokio::test]
+async fn nobody_waits_in_the_last_moments_of_its_patience_for_somebody_to_open() {
+    for (opens_after, is_streamed, status) in [
+        (97_000, false, 200),
+        (99_500, false, 429),
+        (99_500, true, 200),
+    ] {
+        let after = Duration::from_millis(opens_after);
+        let (first, _) = simulators().await;
+        first
+            .play(Script::fault(Fault::RateLimited { after }))
+            .await;
+        let lines = "timeouts: {wait: 120s}";
+        let gateway = Setup::new().upstream(&first).lines(lines).start().await;
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-backstop-timeout", "100"),
+        ];
+        let body = if is_streamed { chat_stream() } else { chat() };
+        let heals = async {
+            within(first.wait_received(1)).await;
+            first.play(Script::healthy()).await;
+            pass(SECOND * 101).await;
+        };
+        let answer = gateway.send(Method::POST, CHAT, &headers, body.to_string());
+        let (answered, ()) = tokio::join!(answer, heals);
+        let about = format!("{opens_after} ms, {is_streamed}: {answered:?}");
+        assert_eq!(answered.status, status, "{about}");
+        let calls = if status == 200 { 2 } else { 1 };
+        assert_eq!(first.received_count(), calls, "{about}");
     }
 }

@@ -208,24 +208,15 @@ impl SupervisedStream {
                 self.interrupt(&outcome, &format!("{message}; not continued: {obstacle}"));
             }
             Some(Ok(resuming)) => {
-                self.note_sent(Instant::now());
                 self.source = Source::Resuming(resuming, outcome);
                 self.set_alarm();
             }
         }
     }
 
-    /// Notes when the client got something: one look at the clock for all that came at once.
-    fn note_sent(&mut self, now: Instant) {
-        if std::mem::take(&mut self.has_sent) {
-            self.sent = now;
-        }
-    }
-
     /// Tells the client that its answer is still worked on, if it has had nothing for long enough.
     fn keep_alive(&mut self) {
         let now = Instant::now();
-        self.note_sent(now);
         if now >= self.sent + self.keepalive && !self.front.is_ending() {
             self.sent = now;
             let heartbeat = self.front.heartbeat();

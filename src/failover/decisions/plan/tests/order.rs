@@ -105,18 +105,20 @@ fn the_first_choice_is_the_first_one_that_could_have_answered() {
 #[test]
 fn a_client_that_tries_again_gets_the_next_one_and_the_order_is_what_it_was() {
     let two = Two::new();
-    let mut request = RoutingRequest::new(Endpoint::ChatCompletions, MODEL, 0);
-    request.retries = 3;
-    let order = Order::new(&two.rule, request, || 0.5);
-    let mut plan = AttemptPlan::new(order, &two.memory);
-    plan.complete();
-    let (target, permit) = plan.admit(0, Force::Never, two.now).unwrap();
-    assert_eq!(target.candidate.upstream.id().as_ref(), "b");
-    drop(permit);
-    assert!(!plan.is_first_choice(0) && plan.is_first_choice(1));
-    let preferred = plan.preferred_to(0).unwrap().0;
-    assert_eq!(preferred.upstream.as_ref(), "a");
-    assert!(plan.preferred_to(1).is_none());
+    for retries in [1, 3] {
+        let mut request = RoutingRequest::new(Endpoint::ChatCompletions, MODEL, 0);
+        request.retries = retries;
+        let order = Order::new(&two.rule, request, || 0.5);
+        let mut plan = AttemptPlan::new(order, &two.memory);
+        plan.complete();
+        let (target, permit) = plan.admit(0, Force::Never, two.now).unwrap();
+        assert_eq!(target.candidate.upstream.id().as_ref(), "b");
+        drop(permit);
+        assert!(!plan.is_first_choice(0) && plan.is_first_choice(1));
+        let preferred = plan.preferred_to(0).unwrap().0;
+        assert_eq!(preferred.upstream.as_ref(), "a");
+        assert!(plan.preferred_to(1).is_none());
+    }
 }
 
 #[test]
