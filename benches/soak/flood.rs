@@ -1,8 +1,8 @@
 //! More requests than the program can handle: `-- --overload` measures what becomes of them.
 //!
-//! First the program is asked by few clients, then by as many as it takes to find its capacity, then by a generator that
-//! sends five times as many a second whatever the answers are (an open loop), and then by few again. The program has the first
-//! processor for itself.
+//! First a program that refuses nobody is asked by as many clients as it takes to find its capacity. Then one with a bounded
+//! queue is asked by few clients, by a generator that sends five times as many requests a second whatever the answers are (an
+//! open loop), and by few again. The program has the first processor for itself.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -80,31 +80,36 @@ fn millis(sorted: &[Duration], percent: usize) -> f64 {
 pub(crate) async fn flood(executable: &Path, length: Duration, words: usize) -> (String, bool) {
     let upstream = serve().await;
     let folder = tempfile::tempdir().unwrap();
-    let yaml = format!(
-        "check_models: false\nlimits: {{connections: 20000, requests: 20000, queueing: 5ms}}\n\
-         upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
-         routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n"
-    );
-    let program = Program::start_apart(executable, folder.path(), &yaml).await;
+    let yaml = |queueing: &str| {
+        format!(
+            "check_models: false\nlimits: {{connections: 20000, requests: 20000, queueing: {queueing}}}\n\
+             upstreams: {{one: {{provider: openai-compatible, base_url: \"http://{upstream}/v1\", api_key: key}}}}\n\
+             routes: [{{models: [\"*\"], candidates: [{{upstream: one}}]}}]\n"
+        )
+    };
     let request: Arc<[u8]> = request(words).into();
+    let second = Duration::from_secs(1);
+    let program = Program::start_apart(executable, folder.path(), &yaml("0s")).await;
+    closed(program.address, &request, MANY, second * 2).await;
+    let mut busy = closed(program.address, &request, MANY, second * 5).await;
+    drop(program);
+    let capacity = busy.answered.len() as f64 / busy.length.as_secs_f64();
+    let program = Program::start_apart(executable, folder.path(), &yaml("5ms")).await;
     let address = program.address;
-    closed(address, &request, FEW, Duration::from_secs(2)).await;
-    let mut calm = closed(address, &request, FEW, Duration::from_secs(5)).await;
-    let mut busy = closed(address, &request, MANY, Duration::from_secs(5)).await;
-    let capacity =
-        (busy.answered.len() + busy.refused.len() / 5) as f64 / busy.length.as_secs_f64();
+    closed(address, &request, FEW, second * 2).await;
+    let mut calm = closed(address, &request, FEW, second * 5).await;
     let before = program.processor_time();
     let mut flooded = open(address, &request, capacity * 5.0, length).await;
     let processor =
         (program.processor_time() - before).as_secs_f64() / flooded.length.as_secs_f64();
-    sleep(Duration::from_secs(2)).await;
-    let mut after = closed(address, &request, FEW, Duration::from_secs(5)).await;
+    sleep(second * 2).await;
+    let mut after = closed(address, &request, FEW, second * 5).await;
     let mut text = String::from(
         "| | answered/s | median ms | p99 ms | refused/s | median ms | p99 ms | failed | unsent |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for (name, round) in [
-        ("few clients", &mut calm),
         ("capacity", &mut busy),
+        ("few clients", &mut calm),
         ("five times capacity", &mut flooded),
         ("2 s later", &mut after),
     ] {

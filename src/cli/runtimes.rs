@@ -12,11 +12,16 @@ const MOST: usize = 16;
 /// How many further threads a runtime may have for name lookups and files, which may stand still for long.
 const MOST_BLOCKING: usize = 64;
 
+/// A thread's own queue has room for 256 tasks. What overflows is looked at every so many tasks: by default seldom, so that
+/// where many are ready, some wait for ever.
+const OVERFLOW: u32 = 4;
+
 /// A runtime with one thread. It can be joined by another one while a long computation occupies it.
 pub(super) fn one() -> anyhow::Result<Runtime> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .max_blocking_threads(MOST_BLOCKING)
+        .global_queue_interval(OVERFLOW)
         .enable_all()
         .build()?;
     Ok(runtime)

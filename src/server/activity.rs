@@ -7,8 +7,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::pressure::Pressure;
-
 /// How long a connection must be idle before it may be closed to make room: a new client still has to send its request.
 const SETTLED: Duration = Duration::from_secs(1);
 
@@ -17,7 +15,6 @@ const SETTLED: Duration = Duration::from_secs(1);
 pub(super) struct Activity {
     state: Mutex<State>,
     room: Notify,
-    pressure: Arc<Pressure>,
 }
 
 #[derive(Debug)]
@@ -32,25 +29,18 @@ struct State {
 pub(super) struct OpenRequest(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn new(pressure: Arc<Pressure>) -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         let since = Instant::now();
         Arc::new(Self {
             state: Mutex::new(State { open: 0, since }),
             room: Notify::new(),
-            pressure,
         })
     }
 
     /// A request starts.
     pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
         self.state().open += 1;
-        self.pressure.begin();
         OpenRequest(Arc::clone(self))
-    }
-
-    /// Whether its thread has time for a further request.
-    pub(super) fn admits(&self) -> bool {
-        self.pressure.admits()
     }
 
     /// Restarts the idle time.
@@ -88,7 +78,6 @@ impl Activity {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.0.pressure.end();
         let mut state = self.0.state();
         state.open -= 1;
         state.since = Instant::now();
@@ -126,7 +115,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idle_time_begins_when_the_last_request_is_over() {
-        let activity = Activity::new(Arc::default());
+        let activity = Activity::new();
         let (first, second) = (activity.begin(), activity.begin());
         let start = Instant::now();
         let requests = async {
@@ -151,7 +140,7 @@ mod tests {
         let mut connections = HashMap::new();
         let mut all = Vec::new();
         for number in 0..3 {
-            let activity = Activity::new(Arc::default());
+            let activity = Activity::new();
             connections.insert(number, Arc::clone(&activity));
             all.push(activity);
             sleep(SECOND).await;

@@ -2,13 +2,16 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::arrival::Arrival;
 
 /// Detects peers that disappeared without closing the connection.
 pub(super) const PING: Duration = Duration::from_secs(30);
@@ -17,14 +20,15 @@ pub(super) const PING: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct ClientStream {
     stream: TcpStream,
+    arrival: Option<(Arc<Arrival>, Waker)>,
     limit: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
     is_blocked: bool,
 }
 
 impl ClientStream {
-    /// `limit`: how long the client may read nothing.
-    pub(super) fn new(stream: TcpStream, limit: Duration) -> Self {
+    /// `arrival`: what notes how long reading has to wait. `limit`: how long the client may read nothing.
+    pub(super) fn new(stream: TcpStream, arrival: Option<Arc<Arrival>>, limit: Duration) -> Self {
         // Latency matters more than the number of packets.
         let _ = stream.set_nodelay(true);
         // HTTP/1.1 and the protocols it is upgraded to have no pings that we could send.
@@ -32,6 +36,7 @@ impl ClientStream {
         let _ = SockRef::from(&stream).set_tcp_keepalive(&pings);
         Self {
             stream,
+            arrival: arrival.map(|arrival| (Arc::clone(&arrival), arrival.into())),
             limit,
             alarm: None,
             is_blocked: false,
@@ -72,7 +77,14 @@ impl AsyncRead for ClientStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let Self {
+            stream, arrival, ..
+        } = &mut *self;
+        let Some((arrival, waker)) = arrival else {
+            return Pin::new(stream).poll_read(context, buffer);
+        };
+        arrival.reads(context);
+        Pin::new(stream).poll_read(&mut Context::from_waker(waker), buffer)
     }
 }
 

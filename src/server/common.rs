@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use super::handler::Handler;
 use super::limits::ConnectionLimits;
+use super::pressure::Pressure;
 use crate::wire::upgrade::Shutdown;
 
 /// What the connections of a worker have in common.
@@ -14,4 +15,6 @@ pub(super) struct Common {
     /// Becomes true when the grace time is over and the rest has to end.
     pub(super) shutdown: Shutdown,
     pub(super) handler: Handler,
+    /// Whether there is time for more requests, where some may be refused for that.
+    pub(super) pressure: Option<Pressure>,
 }

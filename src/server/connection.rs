@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
+use super::arrival::Arrival;
 use super::beginning::Begun;
 use super::client_stream::{ClientStream, PING};
 use super::common::Common;
@@ -28,11 +29,14 @@ use super::transport::Transport;
 use crate::wire::bell::{Bell, Doorkeeper, only_when_woken};
 use crate::wire::body::{Body, full};
 use crate::wire::caught;
+use crate::wire::offload;
 use crate::wire::overload::Overloaded;
 use crate::wire::request_body::RequestBody;
 use crate::wire::upgrade::UpgradeHandler;
 
 pub(super) struct Connection {
+    /// How long its requests wait for the processor, where that decides on them.
+    pub(super) arrival: Option<Arc<Arrival>>,
     pub(super) stream: TcpStream,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) activity: Arc<Activity>,
@@ -69,12 +73,18 @@ impl Connection {
             activity: Arc::clone(&self.activity),
             common: Arc::clone(&self.common),
         };
-        let beginning = begin(self.stream, self.tls, self.common.limits.write);
+        let beginning = begin(
+            self.stream,
+            self.arrival.clone(),
+            self.tls,
+            self.common.limits.write,
+        );
         let Some(stream) = Box::pin(lifetime.beginning(beginning)).await else {
             return;
         };
         let limits = &lifetime.common.limits;
         let requests = Requests {
+            arrival: self.arrival,
             activity: self.activity,
             common: self.common,
             slot,
@@ -103,10 +113,11 @@ impl Connection {
 /// The beginning of a connection: the TLS handshake, where there is one, and the first bytes of HTTP.
 async fn begin(
     stream: TcpStream,
+    arrival: Option<Arc<Arrival>>,
     tls: Option<TlsAcceptor>,
     write: Duration,
 ) -> io::Result<Begun<Transport>> {
-    let stream = ClientStream::new(stream, write);
+    let stream = ClientStream::new(stream, arrival, write);
     let transport = match tls {
         None => Transport::Tcp(stream),
         Some(acceptor) => {
@@ -119,12 +130,23 @@ async fn begin(
 
 /// What the requests of a connection need.
 struct Requests {
+    arrival: Option<Arc<Arrival>>,
     activity: Arc<Activity>,
     common: Arc<Common>,
     slot: UpgradeSlot,
 }
 
 impl Requests {
+    /// Whether there is time for a request that has just been read.
+    fn has_time_for(&self, request: &Request<Incoming>) -> bool {
+        let (Some(arrival), Some(pressure)) = (&self.arrival, &self.common.pressure) else {
+            return true;
+        };
+        let length = request.body().size_hint().exact().unwrap_or_default();
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        pressure.admits(arrival.waited(), offload::queue(length))
+    }
+
     /// What answers them.
     fn service(
         self,
@@ -136,7 +158,7 @@ impl Requests {
     > + Send {
         let bell = Bell::new();
         service_fn(move |mut request| {
-            if !self.activity.admits() {
+            if !self.has_time_for(&request) {
                 request.extensions_mut().insert(Overloaded);
             }
             let open = self.activity.begin();
@@ -216,7 +238,8 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
 
-    use super::{Activity, Common, Connection, ConnectionLimits};
+    use super::{Activity, Arrival, Common, Connection, ConnectionLimits};
+    use crate::server::pressure::Pressure;
     use crate::server::slots::Slots;
     use crate::wire::body::full;
 
@@ -239,11 +262,13 @@ mod tests {
             stop: watch::channel(false).1,
             shutdown: watch::channel(false).1,
             handler: Arc::new(|_, _| Box::pin(async { Response::new(full("")).into() })),
+            pressure: Pressure::bounded(SECOND, &Arc::default()),
         };
-        let activity = Activity::new(Arc::default());
+        let activity = Activity::new();
         let slots = Slots::new(1);
         let slot = slots.enter(slots.acquire().await, Arc::clone(&activity));
         let connection = Connection {
+            arrival: Some(Arrival::new()),
             stream: stream.await.unwrap(),
             tls: None,
             activity,

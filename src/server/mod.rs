@@ -9,6 +9,7 @@
 //! *Invariant:* only this module accepts connections; the request handler is a parameter.
 
 mod activity;
+mod arrival;
 mod beginning;
 mod client_stream;
 mod common;
@@ -40,7 +41,7 @@ pub use limits::ConnectionLimits;
 
 use self::common::Common;
 use self::handler::Handler;
-use self::pressure::Pressure;
+use self::pressure::{Pressure, Refusals};
 use self::slots::Slots;
 use self::worker::Worker;
 use crate::wire::request_body::RequestBody;
@@ -100,7 +101,7 @@ impl Server {
             }
         }
         let slots = Slots::new(self.limits.connections);
-        let refusals = Arc::default();
+        let refusals = Arc::new(Refusals::default());
         let worker = || {
             let cut = watch::Sender::new(false);
             let common = Common {
@@ -108,6 +109,7 @@ impl Server {
                 stop: stop.clone(),
                 shutdown: cut.subscribe(),
                 handler: Arc::clone(&handler),
+                pressure: Pressure::bounded(self.limits.queueing, &refusals),
             };
             Worker {
                 sharing: self.sharing,
@@ -116,9 +118,10 @@ impl Server {
                 connections: JoinSet::new(),
                 cut,
                 common: Arc::new(common),
-                pressure: Arc::new(Pressure::of(Arc::clone(&refusals))),
             }
         };
+        let mut telling = JoinSet::new();
+        telling.spawn(Arc::clone(&refusals).tell());
         let mut serving = JoinSet::new();
         if listeners.is_empty() {
             serving.spawn(worker().serve(self.listener));

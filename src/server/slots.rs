@@ -107,7 +107,7 @@ mod tests {
     async fn the_longest_idle_one_makes_room_and_whoever_has_left_is_not_asked() {
         let slots = Slots::new(2);
         let enter = async || {
-            let activity = Activity::new(Arc::default());
+            let activity = Activity::new();
             let slot = slots.enter(slots.acquire().await, Arc::clone(&activity));
             (activity, slot)
         };

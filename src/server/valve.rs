@@ -1,89 +1,96 @@
-//! How large a part of the requests is let in while they queue for the processor.
+//! Which requests are let in while they queue for the processor.
 //!
 //! A queue that empties now and then is a burst, and harmless. One that stands is overload, and waiting longer helps
-//! nobody (`CoDel`, RFC 8289). So requests are refused once each look at the queue has found a long one for a while. From
-//! then on the part follows the queue, so that it stays near its bound: that way the processor has as much to do as it
-//! can do, and no more.
+//! nobody (`CoDel`, RFC 8289). So once most requests of a while have waited for too long, a request is refused if those just
+//! before it have, until hardly any has. That keeps the queue near its bound by itself: a request that is let in takes its
+//! time, so those behind it wait for longer, and a refusal takes little.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a queue may stand, and how many looks have to find it: one or two may show no more than a pause of the machine.
-const PATIENCE: Duration = Duration::from_millis(100);
-const LOOKS: u32 = 3;
-/// So many are let in whatever the queue is: where refusals themselves take the processor, fewer would not shorten it.
-const LEAST: f64 = 0.1;
-/// A delay in which fewer requests begin is no queue of requests: then another program has taken the processor.
+/// A queue is judged over so many times its bound: a shorter one is a burst, or a pause of the machine.
+const WINDOW: u32 = 10;
+/// Fewer requests in a window are no queue of requests: then another program has taken the processor.
 const FEW: u64 = 16;
-/// The largest steps of the part between two looks. It falls faster than it rises.
-const STEPS: (f64, f64) = (0.5, 1.1);
-/// A queue is no overload while fewer than one request in so many ends: then a crowd opens streams, and what is open
-/// at a time is bounded otherwise.
-const CROWD: u64 = 8;
+/// The parts of a window's requests that have waited for too long, in percent: more than the first is overload, and not more than
+/// the second is its end.
+const MANY: u64 = 50;
+const HARDLY_ANY: u64 = 10;
 
-/// One look at the queue.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
-    pub(super) at: Instant,
-    /// How long a task that was ready had to wait.
-    pub(super) delay: Duration,
-    /// How many requests began meanwhile.
-    pub(super) meanwhile: u64,
-    /// How many requests have begun, and how many of them have ended, since the start.
-    pub(super) begun: u64,
-    pub(super) ended: u64,
-}
+/// What requests have waited of late is the mean of about so many.
+const RECENT: u32 = 16;
 
-/// Decides on the part.
+/// Decides on each request.
 #[derive(Debug)]
 pub(super) struct Valve {
-    /// How long a ready task may wait.
+    /// How long a request may wait for the processor.
     bound: Duration,
-    part: f64,
-    /// The first of the looks that found a long queue, without one that did not.
-    stands_since: Option<Look>,
-    /// How many they are.
-    long_looks: u32,
+    window: Window,
+    is_refusing: bool,
+    /// How long requests have waited of late.
+    recent: Duration,
+    /// When a request was let in last.
+    let_in: Instant,
+}
+
+/// The requests of a while.
+#[derive(Debug)]
+struct Window {
+    begins: Instant,
+    requests: u64,
+    /// How many have waited for too long.
+    late: u64,
 }
 
 impl Valve {
-    pub(super) fn new(bound: Duration) -> Self {
+    pub(super) fn new(bound: Duration, now: Instant) -> Self {
         Self {
             bound,
-            part: 1.0,
-            stands_since: None,
-            long_looks: 0,
+            window: Window::new(now),
+            is_refusing: false,
+            recent: Duration::ZERO,
+            let_in: now,
         }
     }
 
-    /// The part of requests to let in from now on.
-    pub(super) fn after(&mut self, look: Look) -> f64 {
-        let is_long = look.delay > self.bound && look.meanwhile >= FEW;
-        if !is_long {
-            self.stands_since = None;
-            self.long_looks = 0;
+    /// Whether to let in a request that has waited for so long, and will wait for so long for the work on its body.
+    pub(super) fn admits(&mut self, waited: Duration, will_wait: Duration, now: Instant) -> bool {
+        let (since, window) = (now - self.window.begins, self.bound * WINDOW);
+        if since >= window {
+            // After a pause there is no queue.
+            let has_paused = since >= 2 * window;
+            self.is_refusing = !has_paused && self.window.is_overload(self.is_refusing);
+            self.window = Window::new(now);
         }
-        let is_open = self.part >= 1.0;
-        if is_open && !(is_long && self.is_overload(look)) {
-            return self.part;
+        let waits = waited + will_wait;
+        self.window.requests += 1;
+        self.window.late += u64::from(waits > self.bound);
+        // Not all wait in the order in which they came: who is lucky does not show that the queue is short.
+        self.recent = self.recent - self.recent / RECENT + waits / RECENT;
+        // Where refusals alone take the processor, refusing all would not shorten the queue.
+        let is_anybody_let_in = now < self.let_in + self.bound;
+        let is_long = self.is_refusing && self.recent > self.bound;
+        let is_refused = is_long && is_anybody_let_in || will_wait > window;
+        if !is_refused {
+            self.let_in = now;
         }
-        if !is_long {
-            self.part = (self.part * STEPS.1).min(1.0);
-            return self.part;
+        !is_refused
+    }
+}
+
+impl Window {
+    fn new(begins: Instant) -> Self {
+        Self {
+            begins,
+            requests: 0,
+            late: 0,
         }
-        let ratio = self.bound.as_secs_f64() / look.delay.as_secs_f64().max(f64::MIN_POSITIVE);
-        self.part *= ratio.sqrt().clamp(STEPS.0, STEPS.1);
-        self.part = self.part.clamp(LEAST, 1.0);
-        self.part
     }
 
-    fn is_overload(&mut self, look: Look) -> bool {
-        self.long_looks += 1;
-        let first = *self.stands_since.get_or_insert(look);
-        let (begun, ended) = (look.begun - first.begun, look.ended - first.ended);
-        let stands = look.at - first.at >= PATIENCE && self.long_looks >= LOOKS;
-        stands && ended >= begun / CROWD
+    fn is_overload(&self, was_refusing: bool) -> bool {
+        let least = if was_refusing { HARDLY_ANY } else { MANY };
+        self.requests >= FEW && self.late * 100 > self.requests * least
     }
 }
 
@@ -93,96 +100,115 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{LEAST, Look, Valve};
+    use super::Valve;
 
     const BOUND: Duration = Duration::from_millis(5);
+    const LATE: Duration = Duration::from_millis(9);
+    const WINDOW: Duration = Duration::from_millis(50);
 
-    /// A valve at which requests begin and end, and which is looked at every 10 ms.
     struct Watched {
         valve: Valve,
-        look: Look,
+        now: Instant,
     }
 
     impl Watched {
         fn new() -> Self {
-            let at = Instant::now();
-            Self {
-                valve: Valve::new(BOUND),
-                look: Look {
-                    at,
-                    delay: Duration::ZERO,
-                    meanwhile: 0,
-                    begun: 0,
-                    ended: 0,
-                },
-            }
+            let now = Instant::now();
+            let valve = Valve::new(BOUND, now);
+            Self { valve, now }
         }
 
-        fn after(&mut self, delay: Duration, begun: u64, ended: u64) -> f64 {
-            self.look.at += Duration::from_millis(10);
-            self.look.delay = delay;
-            self.look.meanwhile = begun;
-            self.look.begun += begun;
-            self.look.ended += ended;
-            self.valve.after(self.look)
+        /// How many of a window's requests are let in, of which the first `late` come late.
+        fn window(&mut self, requests: u32, late: u32) -> u32 {
+            let (mut admitted, begins) = (0, self.now);
+            for number in 0..requests {
+                self.now = begins + WINDOW * number / requests;
+                let waited = if number < late { LATE } else { Duration::ZERO };
+                admitted += u32::from(self.valve.admits(waited, Duration::ZERO, self.now));
+            }
+            self.now = begins + WINDOW;
+            admitted
+        }
+
+        /// The same once requests are refused.
+        fn refusing() -> Self {
+            let mut watched = Self::new();
+            assert_eq!(watched.window(1000, 501), 1000);
+            watched
         }
     }
 
     #[test]
-    fn a_burst_is_let_in() {
+    fn once_most_have_waited_for_too_long_it_refuses_while_they_do() {
+        let mut watched = Watched::refusing();
+        let admitted = watched.window(1000, 500);
+        assert!((490..=520).contains(&admitted), "{admitted}");
+    }
+
+    #[test]
+    fn a_lucky_one_is_refused_with_the_others() {
+        let mut watched = Watched::refusing();
+        watched.window(1000, 1000);
+        assert!(
+            !watched
+                .valve
+                .admits(Duration::ZERO, Duration::ZERO, watched.now)
+        );
+    }
+
+    #[test]
+    fn while_half_of_them_have_not_it_is_a_burst() {
         let mut watched = Watched::new();
         for _ in 0..100 {
-            for _ in 0..9 {
-                assert!(watched.after(BOUND * 20, 100, 100) >= 1.0);
-            }
-            assert!(watched.after(BOUND, 100, 100) >= 1.0);
+            assert_eq!(watched.window(1000, 500), 1000);
+        }
+    }
+
+    #[test]
+    fn it_ends_when_hardly_any_has() {
+        let mut watched = Watched::refusing();
+        for _ in 0..10 {
+            assert!(watched.window(1000, 101) < 1000);
+        }
+        watched.window(1000, 100);
+        assert_eq!(watched.window(1000, 500), 1000);
+    }
+
+    #[test]
+    fn it_ends_when_nobody_comes() {
+        let mut watched = Watched::refusing();
+        assert!(watched.window(1000, 1000) < 1000);
+        watched.now += WINDOW;
+        assert_eq!(watched.window(1000, 500), 1000);
+    }
+
+    #[test]
+    fn it_never_closes_wholly() {
+        let mut watched = Watched::refusing();
+        watched.window(1000, 1000);
+        // One in 5 ms is let in whatever the queue is.
+        for _ in 0..10 {
+            assert_eq!(watched.window(1000, 1000), 10);
         }
     }
 
     #[test]
     fn where_another_program_takes_the_processor_nobody_is_refused() {
         let mut watched = Watched::new();
-        for _ in 0..1000 {
-            assert!(watched.after(BOUND * 20, 4, 4) >= 1.0);
+        for _ in 0..100 {
+            assert_eq!(watched.window(15, 15), 15);
         }
+        assert_eq!(watched.window(40, 40), 40);
+        assert!(watched.window(40, 40) < 40);
     }
 
     #[test]
-    fn a_pause_of_the_machine_is_no_queue() {
+    fn work_that_would_wait_for_a_whole_window_is_refused_at_once() {
         let mut watched = Watched::new();
-        for _ in 0..2 {
-            watched.look.at += Duration::from_secs(1);
-            assert!(watched.after(Duration::from_secs(1), 1, 1) >= 1.0);
-        }
-    }
-
-    #[test]
-    fn a_standing_queue_closes_it_until_the_queue_is_short() {
-        let mut watched = Watched::new();
-        let mut part = 1.0;
-        for _ in 0..18 {
-            part = watched.after(BOUND * 20, 100, 100);
-        }
-        assert!(part <= LEAST, "{part}");
-        for _ in 0..60 {
-            part = watched.after(Duration::ZERO, 10, 10);
-        }
-        assert!(part >= 1.0, "{part}");
-    }
-
-    #[test]
-    fn it_never_closes_wholly() {
-        let mut watched = Watched::new();
-        for _ in 0..1000 {
-            assert!(watched.after(Duration::from_secs(1), 100, 100) >= LEAST);
-        }
-    }
-
-    #[test]
-    fn a_crowd_that_opens_streams_is_let_in() {
-        let mut watched = Watched::new();
-        for _ in 0..1000 {
-            assert!(watched.after(BOUND * 20, 100, 5) >= 1.0);
-        }
+        let moment = Duration::from_millis(1);
+        let (now, soon) = (watched.now, Duration::ZERO);
+        assert!(watched.valve.admits(soon, WINDOW, now));
+        assert!(!watched.valve.admits(soon, WINDOW + moment, now));
+        assert!(watched.valve.admits(soon, soon, now));
     }
 }

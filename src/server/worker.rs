@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
+use super::arrival::Arrival;
 use super::common::Common;
 use super::connection::Connection;
 use super::door::{Door, Sharing};
-use super::pressure::Pressure;
 use super::slots::Slots;
 
 /// How long open connections may take to close once the grace time is over.
@@ -35,16 +35,12 @@ pub(super) struct Worker {
     /// Set when the grace time is over.
     pub(super) cut: watch::Sender<bool>,
     pub(super) common: Arc<Common>,
-    /// How long requests wait for the processor.
-    pub(super) pressure: Arc<Pressure>,
 }
 
 impl Worker {
     /// Serves until the server stops, and until all its connections have ended.
     pub(super) async fn serve(mut self, listener: TcpListener) {
         let mut door = Door::new(listener);
-        let mut watching = JoinSet::new();
-        watching.spawn(Arc::clone(&self.pressure).watch(self.common.limits.queueing));
         let mut stop = self.common.stop.clone();
         let stopped = async {
             let _ = stop.wait_for(|stop| *stop).await;
@@ -97,9 +93,10 @@ impl Worker {
     }
 
     fn connect(&mut self, stream: TcpStream, permit: OwnedSemaphorePermit) {
-        let activity = Activity::new(Arc::clone(&self.pressure));
+        let activity = Activity::new();
         let slot = self.slots.enter(permit, Arc::clone(&activity));
         let connection = Connection {
+            arrival: self.common.pressure.as_ref().map(|_| Arrival::new()),
             stream,
             tls: self
                 .tls

@@ -1,32 +1,106 @@
 //! Runs long computations so that they do not block the other tasks of a runtime thread.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
+use tokio::time::Instant;
 
 /// Work on no more bytes than this is done in place: it takes less than a millisecond.
 pub const SMALL: usize = 64 << 10;
 /// Work on more bytes than this has its own lane, so that smaller work never waits behind it.
 const HUGE: usize = 4 << 20;
 
+/// What a computation takes is the mean of about so many.
+const RECENT: u64 = 16;
+
 /// Half of the processors for each lane: clients with large bodies leave the others room.
-static LANES: LazyLock<[Semaphore; 2]> = LazyLock::new(|| {
+static LANES: LazyLock<[Lane; 2]> = LazyLock::new(|| {
     let processors = available_parallelism().map_or(1, usize::from);
     let places = processors.div_ceil(2);
-    [Semaphore::new(places), Semaphore::new(places)]
+    [Lane::new(places), Lane::new(places)]
 });
 
-/// Runs work on this many bytes. Large work waits for a permit, as only a few computations run at a time.
-pub async fn run<T>(size: usize, work: impl FnOnce() -> T) -> T {
-    if size <= SMALL {
-        return work();
+/// So many computations at a time; the others wait.
+struct Lane {
+    places: usize,
+    free: Semaphore,
+    waiting: AtomicUsize,
+    /// What one takes, as far as is known; in nanoseconds.
+    usual: AtomicU64,
+}
+
+impl Lane {
+    fn new(places: usize) -> Self {
+        Self {
+            places,
+            free: Semaphore::new(places),
+            waiting: AtomicUsize::new(0),
+            usual: AtomicU64::new(0),
+        }
     }
-    // The semaphores are never closed; the permit only limits concurrency.
-    let _place = LANES[usize::from(size > HUGE)].acquire().await;
-    aside(work)
+
+    /// The lane for so many bytes, if there is one for them.
+    fn of(size: usize) -> Option<&'static Self> {
+        (size > SMALL).then(|| &LANES[usize::from(size > HUGE)])
+    }
+
+    /// How long the next one would wait.
+    fn queue(&self) -> Duration {
+        let waiting = self.waiting.load(Ordering::Relaxed).div_ceil(self.places) as u64;
+        Duration::from_nanos(self.usual.load(Ordering::Relaxed).saturating_mul(waiting))
+    }
+
+    async fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+        let waits = Waits::one(&self.waiting);
+        // The semaphores are never closed; the permit only limits concurrency.
+        let _place = self.free.acquire().await;
+        drop(waits);
+        let start = Instant::now();
+        let result = aside(work);
+        self.took(start.elapsed());
+        result
+    }
+
+    fn took(&self, time: Duration) {
+        let took = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / RECENT;
+        let usual = self.usual.load(Ordering::Relaxed);
+        let usual = usual - usual / RECENT + took;
+        self.usual.store(usual, Ordering::Relaxed);
+    }
+}
+
+/// One that waits, until this is dropped.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn one(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long work on this many bytes would have to wait, as far as can be said.
+pub fn queue(size: usize) -> Duration {
+    Lane::of(size).map_or(Duration::ZERO, Lane::queue)
+}
+
+/// Runs work on this many bytes. Large work waits for its turn, as only a few computations run at a time.
+pub async fn run<T>(size: usize, work: impl FnOnce() -> T) -> T {
+    match Lane::of(size) {
+        None => work(),
+        Some(lane) => lane.run(work).await,
+    }
 }
 
 /// Runs work on this many bytes that must not wait for a permit, because the wait would be blamed on an upstream.
