@@ -13,7 +13,7 @@ pub(super) struct Arrival {
     epoch: Instant,
     /// When the task was woken, if it has not read since; in nanoseconds, and 0 stands for none.
     woken: AtomicU64,
-    /// How long the last one that is not asked for yet had to wait, in nanoseconds.
+    /// How long what was read last had to wait, in nanoseconds.
     waited: AtomicU64,
     reader: Mutex<Waker>,
 }
@@ -43,9 +43,9 @@ impl Arrival {
         }
     }
 
-    /// How long the request that has just been read had to wait.
+    /// How long the requests that were read last had to wait.
     pub(super) fn waited(&self) -> Duration {
-        Duration::from_nanos(self.waited.swap(0, Ordering::Relaxed))
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
     }
 
     fn now(&self) -> u64 {
@@ -108,8 +108,11 @@ mod tests {
         arrival.reads(&context);
         assert_eq!(task.0.load(Ordering::Relaxed), 2);
         arrival.reads(&context);
+        // So have those that came together with it.
         assert_eq!(arrival.waited(), SECOND * 2);
-        // Another one came together with it.
+        assert_eq!(arrival.waited(), SECOND * 2);
+        arrival.wake_by_ref();
+        arrival.reads(&context);
         assert_eq!(arrival.waited(), Duration::ZERO);
     }
 }
