@@ -158,22 +158,22 @@ mod tests {
 
     use super::{ConnectionLimits, Handled, RequestBody, Server, Sharing, Shutdown};
     use crate::wire::body;
+    use crate::wire::overload::Overloaded;
 
     fn runtime() -> Runtime {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(1).enable_all().build().unwrap()
     }
 
-    fn server(listener: TcpListener, drain: Duration) -> Server {
-        let limits = ConnectionLimits {
+    fn limits() -> ConnectionLimits {
+        ConnectionLimits {
             connections: 1000,
             headers: 8192,
             idle: Duration::from_secs(60),
             queueing: Duration::ZERO,
             write: Duration::from_secs(60),
-            drain,
-        };
-        Server::new(listener, Sharing::Nothing, None, limits)
+            drain: Duration::from_secs(60),
+        }
     }
 
     /// A connection over which something is asked.
@@ -186,14 +186,17 @@ mod tests {
 
     /// The answer.
     fn ask(address: SocketAddr) -> String {
-        let mut stream = asking(address);
+        answer(asking(address))
+    }
+
+    fn answer(mut stream: TcpStream) -> String {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.split("\r\n\r\n").nth(1).unwrap().to_owned()
     }
 
     /// Starts a server in two runtimes; its caller, the runtimes, its address, and what stops it.
-    fn started<H, F>(handler: H, drain: Duration) -> Started
+    fn started<H, F>(handler: H, limits: ConnectionLimits) -> Started
     where
         H: Fn(Request<RequestBody>, Shutdown) -> F + Send + Sync + 'static,
         F: Future<Output = Handled> + Send + 'static,
@@ -206,7 +209,8 @@ mod tests {
         let handles = runtimes.iter().map(|runtime| runtime.handle().clone());
         let handles = handles.collect();
         let serving = own.spawn(async move {
-            let server = server(TcpListener::from_std(listener).unwrap(), drain);
+            let listener = TcpListener::from_std(listener).unwrap();
+            let server = Server::new(listener, Sharing::Nothing, None, limits);
             server.on(handles).serve(handler, stopping).await;
         });
         Started {
@@ -242,7 +246,7 @@ mod tests {
                 Response::new(body::full(Handle::current().id().to_string())).into()
             }
         };
-        let server = started(handler, Duration::from_secs(60));
+        let server = started(handler, limits());
         let address = server.address;
         let busy = thread::spawn(move || ask(address));
         has_begun.recv().unwrap();
@@ -267,7 +271,11 @@ mod tests {
             begun.send(Handle::current().id()).unwrap();
             pending()
         };
-        let server = started(handler, Duration::ZERO);
+        let at_once = ConnectionLimits {
+            drain: Duration::ZERO,
+            ..limits()
+        };
+        let server = started(handler, at_once);
         let address = server.address;
         let mut busy = Vec::new();
         let mut seen = HashSet::new();
@@ -282,6 +290,35 @@ mod tests {
         for mut one in busy {
             let mut rest = Vec::new();
             assert_eq!(one.read_to_end(&mut rest).unwrap_or(0), 0);
+        }
+    }
+
+    /// Each request takes its thread for a while, and all come at once.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "it stands for work")]
+    fn while_requests_queue_for_the_processor_some_are_marked_and_all_are_answered() {
+        let handler = |request: Request<RequestBody>, _| async move {
+            let is_refused = request.extensions().get::<Overloaded>().is_some();
+            if !is_refused {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Response::new(body::full(is_refused.to_string())).into()
+        };
+        for (queueing, may_refuse) in [(40, true), (0, false)] {
+            let bounded = ConnectionLimits {
+                queueing: Duration::from_millis(queueing),
+                ..limits()
+            };
+            let server = started(handler, bounded);
+            let all: Vec<_> = (0..800).map(|_| asking(server.address)).collect();
+            let answers: Vec<_> = all.into_iter().map(answer).collect();
+            let refused = answers.iter().filter(|answer| *answer == "true").count();
+            assert_eq!(refused > 0, may_refuse, "{refused}");
+            assert!(refused < 700, "{refused}");
+            // It ends with the queue.
+            assert!((0..10_000).any(|_| ask(server.address) == "false"));
+            server.stop.send_replace(true);
+            server.own.block_on(server.serving).unwrap();
         }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Valve {
     is_refusing: bool,
     /// How long requests have waited of late.
     recent: Duration,
+    /// When the last one was judged.
+    judged: Instant,
     /// When a request was let in last.
     let_in: Instant,
 }
@@ -50,6 +52,7 @@ impl Valve {
             window: Window::new(now),
             is_refusing: false,
             recent: Duration::ZERO,
+            judged: now,
             let_in: now,
         }
     }
@@ -66,6 +69,11 @@ impl Valve {
         let waits = waited + will_wait;
         self.window.requests += 1;
         self.window.late += u64::from(waits > self.bound);
+        // Where there is a queue, one follows the other.
+        if now > self.judged + self.bound {
+            self.recent = Duration::ZERO;
+        }
+        self.judged = now;
         // Not all wait in the order in which they came: who is lucky does not show that the queue is short.
         self.recent = self.recent - self.recent / RECENT + waits / RECENT;
         // Where refusals alone take the processor, refusing all would not shorten the queue.
@@ -162,6 +170,15 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(watched.window(1000, 500), 1000);
         }
+    }
+
+    #[test]
+    fn behind_the_queue_nobody_is_refused() {
+        let mut watched = Watched::refusing();
+        watched.window(1000, 1000);
+        watched.now += BOUND;
+        assert!(watched.valve.admits(LATE, Duration::ZERO, watched.now));
+        assert!(watched.valve.admits(LATE, Duration::ZERO, watched.now));
     }
 
     #[test]
