@@ -66,9 +66,14 @@ impl Valve {
             self.is_refusing = !has_paused && self.window.is_overload(self.is_refusing);
             self.window = Window::new(now);
         }
+        // Once it refuses, it keeps some distance: answers queue as well.
+        let bound = match self.is_refusing {
+            true => self.bound / 2,
+            false => self.bound,
+        };
         let waits = waited + will_wait;
         self.window.requests += 1;
-        self.window.late += u64::from(waits > self.bound);
+        self.window.late += u64::from(waits > bound);
         // Where there is a queue, one follows the other.
         if now > self.judged + self.bound {
             self.recent = Duration::ZERO;
@@ -78,7 +83,7 @@ impl Valve {
         self.recent = self.recent - self.recent / RECENT + waits / RECENT;
         // Where refusals alone take the processor, refusing all would not shorten the queue.
         let is_anybody_let_in = now < self.let_in + self.bound;
-        let is_long = self.is_refusing && self.recent > self.bound;
+        let is_long = self.is_refusing && self.recent > bound;
         let is_refused = is_long && is_anybody_let_in || will_wait > window;
         if !is_refused {
             self.let_in = now;
