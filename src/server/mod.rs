@@ -121,7 +121,9 @@ impl Server {
             }
         };
         let mut telling = JoinSet::new();
-        telling.spawn(Arc::clone(&refusals).tell());
+        if !self.limits.queueing.is_zero() {
+            telling.spawn(Arc::clone(&refusals).tell());
+        }
         let mut serving = JoinSet::new();
         if listeners.is_empty() {
             serving.spawn(worker().serve(self.listener));

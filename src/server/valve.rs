@@ -82,9 +82,9 @@ impl Valve {
         // Not all wait in the order in which they came: who is lucky does not show that the queue is short.
         self.recent = self.recent - self.recent / RECENT + waits / RECENT;
         // Where refusals alone take the processor, refusing all would not shorten the queue.
-        let is_anybody_let_in = now < self.let_in + self.bound;
+        let has_let_in_one = now < self.let_in + self.bound;
         let is_long = self.is_refusing && self.recent > bound;
-        let is_refused = is_long && is_anybody_let_in || will_wait > window;
+        let is_refused = is_long && has_let_in_one || will_wait > window;
         if !is_refused {
             self.let_in = now;
         }
