@@ -1,6 +1,7 @@
 //! Who is measured, and doing what.
 
 use super::client::{Api, Kind};
+use super::provider::CONNECTIONS;
 
 /// A proxy, or one of ours that is configured in a special way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) struct Case {
     pub(crate) speaker: Api,
     /// How many requests each has in a round.
     pub(crate) requests: usize,
+    /// By how many clients, each of which asks again as soon as it is answered.
+    pub(crate) clients: usize,
     /// Whether backstop is measured in all its configurations.
     is_varied: bool,
 }
@@ -51,6 +54,7 @@ impl Case {
             kind,
             speaker,
             requests,
+            clients: CONNECTIONS,
             is_varied: false,
         }
     }
@@ -76,6 +80,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         is_varied: true,
         ..Case::of("a request", Kind::Whole, Api::Chat, 3200)
+    },
+    // Here everybody waits as often, and is woken as often.
+    Case {
+        clients: 1,
+        ..Case::of("a request, one client", Kind::Whole, Api::Chat, 800)
     },
     Case::of("a request of 1 MiB", Kind::Large, Api::Chat, 96),
     Case::of("an event that comes alone", Kind::Single, Api::Chat, 32),

@@ -10,7 +10,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Proxy;
-use super::provider::{ALONE, CONNECTIONS, IN_BURSTS, MARK, acknowledgements};
+use super::cases::Case;
+use super::provider::{ALONE, IN_BURSTS, MARK, acknowledgements};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +118,15 @@ fn request(kind: Kind, api: Api, key: Option<&str>, number: usize) -> Request<Fu
     request.body(Full::new(Bytes::from(body))).unwrap()
 }
 
-/// So many requests by several clients at once.
-pub(crate) async fn load(proxy: &Proxy, kind: Kind, api: Api, requests: usize) {
+/// So many requests by the clients of this case.
+pub(crate) async fn load(proxy: &Proxy, case: &Case, requests: usize) {
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..CONNECTIONS {
+    let (kind, api, each) = (case.kind, case.speaker, requests / case.clients);
+    for number in 0..case.clients {
         let (address, key) = (proxy.program.address, proxy.key.clone());
         tasks.spawn(async move {
             let mut speaker = Speaker::connect(address).await;
-            for _ in 0..requests / CONNECTIONS {
+            for _ in 0..each {
                 speaker.ask(kind, api, key.as_deref(), number).await;
             }
         });

@@ -33,7 +33,6 @@ use tokio::time::Instant;
 use self::cases::{CASES, Case, Who};
 use self::client::{Kind, Speaker, load};
 use self::program::{Program, in_thread};
-use self::provider::CONNECTIONS;
 use self::table::{Table, median, micros};
 
 /// How much is measured.
@@ -175,14 +174,14 @@ async fn compare(case: &Case, proxies: &[Proxy], size: Size, table: &mut Table) 
         .iter()
         .filter(|proxy| case.is_for(proxy.who))
         .collect();
-    let requests = (case.requests / size.divisor).max(CONNECTIONS);
+    let requests = (case.requests / size.divisor).max(case.clients);
     let mut times = vec![Vec::new(); takes_part.len()];
     for round in 0..=size.rounds {
         for turn in 0..takes_part.len() {
             let at = (turn + round) % takes_part.len();
             let proxy = takes_part[at];
             let before = proxy.program.processor_time();
-            load(proxy, case.kind, case.speaker, requests).await;
+            load(proxy, case, requests).await;
             let taken = micros(proxy.program.processor_time() - before);
             // The first round warms up.
             if round > 0 {
@@ -195,7 +194,8 @@ async fn compare(case: &Case, proxies: &[Proxy], size: Size, table: &mut Table) 
     }
 }
 
-/// What each proxy adds to the time of a request by one client.
+/// What each proxy adds to the time of a request by one client that asks again and again, and by one that asks after
+/// other programs have had the processor and its caches.
 async fn latencies(proxies: &[Proxy], upstream: SocketAddr, size: Size, table: &mut Table) {
     let mut speakers = vec![(None, Speaker::connect(upstream).await)];
     for proxy in proxies.iter().filter(|proxy| proxy.who.is_plain()) {
@@ -204,18 +204,26 @@ async fn latencies(proxies: &[Proxy], upstream: SocketAddr, size: Size, table: &
             Speaker::connect(proxy.program.address).await,
         ));
     }
-    let mut taken = vec![Vec::new(); speakers.len()];
-    for _ in 0..size.rounds * 200 / size.divisor {
-        for ((_, speaker), taken) in speakers.iter_mut().zip(&mut taken) {
-            let start = Instant::now();
-            speaker.ask(Kind::Whole, client::Api::Chat, None, 0).await;
-            taken.push(micros(start.elapsed()));
+    let asked = size.rounds * 200 / size.divisor;
+    for (name, in_a_row) in [
+        ("latency added, median", 50),
+        ("latency added after others have run", 1),
+    ] {
+        let mut taken = vec![Vec::new(); speakers.len()];
+        for _ in 0..asked / in_a_row {
+            for ((_, speaker), taken) in speakers.iter_mut().zip(&mut taken) {
+                for _ in 0..in_a_row {
+                    let start = Instant::now();
+                    speaker.ask(Kind::Whole, client::Api::Chat, None, 0).await;
+                    taken.push(micros(start.elapsed()));
+                }
+            }
         }
-    }
-    let direct = median(&taken[0]);
-    for ((who, _), taken) in speakers.iter().zip(&taken).skip(1) {
-        if let Some(who) = *who {
-            table.put("latency added, median", who, median(taken) - direct, "µs");
+        let direct = median(&taken[0]);
+        for ((who, _), taken) in speakers.iter().zip(&taken).skip(1) {
+            if let Some(who) = *who {
+                table.put(name, who, median(taken) - direct, "µs");
+            }
         }
     }
 }
