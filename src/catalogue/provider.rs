@@ -38,6 +38,11 @@ impl Provider {
         self.0.base_url
     }
 
+    /// The form of its URL, where each customer has their own.
+    pub fn url_form(self) -> Option<&'static str> {
+        self.0.url_form
+    }
+
     /// Whether it has `/responses`.
     pub fn has_responses(self) -> bool {
         self.0.has_responses

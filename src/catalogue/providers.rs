@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) key_header: KeyHeader,
     /// `None`: must be configured.
     pub(super) base_url: Option<&'static str>,
+    /// Where each customer has a URL of their own: its form.
+    pub(super) url_form: Option<&'static str>,
     /// The usual environment variables for its key, the first one that is set counts; empty: no key is needed.
     pub(super) key_variables: &'static [&'static str],
     pub(super) prefill: Prefill,
@@ -40,6 +42,7 @@ impl Entry {
             dialect: Dialect::OpenAi,
             key_header: KeyHeader::Bearer,
             base_url: None,
+            url_form: None,
             key_variables: &[],
             prefill: Prefill::None,
             has_responses: false,
@@ -55,6 +58,13 @@ impl Entry {
     const fn at(self, base_url: &'static str) -> Self {
         Self {
             base_url: Some(base_url),
+            ..self
+        }
+    }
+
+    const fn at_own(self, url_form: &'static str) -> Self {
+        Self {
+            url_form: Some(url_form),
             ..self
         }
     }
@@ -253,15 +263,15 @@ pub(super) static TABLE: &[Entry] = &[
         .with(Quirks::UNKNOWN),
     Entry {
         key_header: KeyHeader::ApiKey,
-        ..Entry::chats("azure").key(&["AZURE_OPENAI_API_KEY"]).responses().with(Quirks::OPENAI)
+        ..Entry::chats("azure").at_own("https://NAME.openai.azure.com/openai/v1").key(&["AZURE_OPENAI_API_KEY"]).responses().with(Quirks::OPENAI)
     },
-    Entry::chats("bedrock").key(&["AWS_BEARER_TOKEN_BEDROCK"]).with(Quirks::UNKNOWN),
+    Entry::chats("bedrock").at_own("https://bedrock-runtime.REGION.amazonaws.com/openai/v1").key(&["AWS_BEARER_TOKEN_BEDROCK"]).with(Quirks::UNKNOWN),
     // docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api: Claude, and nothing else.
-    Entry::chats("bedrock-mantle").key(&["AWS_BEARER_TOKEN_BEDROCK"])
+    Entry::chats("bedrock-mantle").at_own("https://bedrock-mantle.REGION.api.aws/v1").key(&["AWS_BEARER_TOKEN_BEDROCK"])
         .responses().messages_only("/anthropic/v1", "claude").with(Quirks::UNKNOWN),
-    Entry::chats("vertex").key(&["VERTEX_ACCESS_TOKEN"]).with(Quirks::GEMINI),
-    Entry::chats("cloudflare").key(&["CLOUDFLARE_API_KEY"]),
-    Entry::chats("databricks").key(&["DATABRICKS_TOKEN"]),
+    Entry::chats("vertex").at_own("https://LOCATION-aiplatform.googleapis.com/v1/projects/PROJECT/locations/LOCATION/endpoints/openapi").key(&["VERTEX_ACCESS_TOKEN"]).with(Quirks::GEMINI),
+    Entry::chats("cloudflare").at_own("https://api.cloudflare.com/client/v4/accounts/ID/ai/v1").key(&["CLOUDFLARE_API_KEY"]),
+    Entry::chats("databricks").at_own("https://HOST/serving-endpoints").key(&["DATABRICKS_TOKEN"]),
     Entry::chats("ollama").at("http://127.0.0.1:11434/v1").responses().lacking(&[Audio, Several]),
     Entry::chats("lmstudio").at("http://127.0.0.1:1234/v1").responses(),
     Entry::chats("vllm").responses().continuing(Prefill::Vllm),

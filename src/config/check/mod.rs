@@ -129,7 +129,10 @@ impl Check<'_> {
             self.note(path, "is empty: leave it out for the provider's own");
         } else if url.is_empty() {
             let name = upstream.provider.name();
-            self.note(path, format!("is missing: {name} stands for any server, so say where it is, for example http://127.0.0.1:8000/v1"));
+            self.note(path, match upstream.provider.url_form() {
+                Some(form) => format!("is missing: each customer of {name} has their own; write yours, which looks like {form}"),
+                None => format!("is missing: {name} stands for any server, so say where it is, for example http://127.0.0.1:8000/v1"),
+            });
         } else if let Err(reason) = usable_url(url) {
             self.note(path, reason);
         }
