@@ -20,12 +20,21 @@ pub(super) enum Failure {
     /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] Problems),
-    /// There is no configuration.
-    #[error("{}", NO_CONFIGURATION)]
-    NoConfig,
+    /// There is no configuration; what is missing for keys that are set.
+    #[error("{NO_CONFIGURATION}{}", notes(.0))]
+    NoConfig(Vec<String>),
     /// Any other error.
     #[error("{0:#}")]
     Other(anyhow::Error),
+}
+
+/// Below the message, a line for each.
+fn notes(sentences: &[String]) -> String {
+    let lines = sentences.iter().map(|sentence| format!("\n{sentence}"));
+    match sentences {
+        [] => String::new(),
+        _ => format!("\n{}", lines.collect::<String>()),
+    }
 }
 
 /// A configuration that is wrong is one wherever it is found out.

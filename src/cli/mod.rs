@@ -119,7 +119,7 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             print::push(&STDERR, &failure);
             ExitCode::from(match failure {
-                Failure::Config(_) | Failure::NoConfig => BAD_CONFIG,
+                Failure::Config(_) | Failure::NoConfig(_) => BAD_CONFIG,
                 Failure::Other(_) => 1,
             })
         }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::arguments::{ConfigArgs, ProxyArgs};
 use super::failure::Failure;
 use crate::config::{
-    self, AdminConfig, Config, ModelList, Problems, from_environment, process_environment,
+    self, AdminConfig, Config, ModelList, Problems, from_environment, keys_without_url,
+    process_environment,
 };
 
 const FILE: &str = "backstop.yaml";
@@ -29,7 +30,8 @@ pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
             made: None,
         });
     }
-    let made = from_environment(&process_environment).ok_or(Failure::NoConfig)?;
+    let made = from_environment(&process_environment)
+        .ok_or_else(|| Failure::NoConfig(keys_without_url(&process_environment)))?;
     let mut config = Config::parse(ENVIRONMENT, &made, &process_environment)?;
     config.is_made = true;
     // Every model goes somewhere, and the routes name none.

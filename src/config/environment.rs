@@ -15,8 +15,12 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Str
     let keyed: Vec<(Provider, &str)> = Provider::all().filter_map(with_key).collect();
     let (preferred, _) = *keyed.first()?;
     let mut text = String::from(
-        "# Made from the provider keys in the environment. Save it as backstop.yaml to change it.\nupstreams:\n",
+        "# Made from the provider keys in the environment. Save it as backstop.yaml to change it.\n",
     );
+    for line in keys_without_url(variable) {
+        text += &format!("# {line}\n");
+    }
+    text += "upstreams:\n";
     for (provider, key) in &keyed {
         let name = provider.name();
         text += &format!("  {name}: {{provider: {name}, api_key: \"${{{key}}}\"}}\n");
@@ -31,6 +35,24 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Str
     }
     text += &route(&["*"], preferred, &providers);
     Some(text)
+}
+
+/// What is missing for the keys in the environment whose providers have another URL for each customer: a sentence for each.
+pub fn keys_without_url(variable: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut sentences: Vec<String> = Vec::new();
+    for provider in Provider::all() {
+        let (Some(form), [key, ..]) = (provider.url_form(), provider.key_variables()) else {
+            continue;
+        };
+        let is_new = !sentences.iter().any(|said| said.starts_with(key));
+        if is_new && variable(key).is_some_and(|key| !key.is_empty()) {
+            let name = provider.name();
+            sentences.push(format!(
+                "{key} is set, but {name} needs a base_url as well, which looks like {form}"
+            ));
+        }
+    }
+    sentences
 }
 
 /// Whether a key means that its provider is to be used. Where the URL must be configured too, the key alone is not enough;

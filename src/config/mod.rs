@@ -48,7 +48,7 @@ pub use capability::{CapabilitiesConfig, ToolsBy};
 pub use client::{ClientConfig, ClientLimits};
 pub use digest::KeyDigest;
 pub use env::process_environment;
-pub use environment::from_environment;
+pub use environment::{from_environment, keys_without_url};
 pub use error_rule::{ErrorRule, Meaning};
 pub use file::Config;
 pub use limits::LimitsConfig;

@@ -4,7 +4,7 @@ mod meant;
 
 use proptest::prelude::{any, proptest};
 
-use super::{Config, Problems, from_environment};
+use super::{Config, Problems, from_environment, keys_without_url};
 
 fn parse(text: &str) -> Result<Config, Problems> {
     let variable =
@@ -304,8 +304,25 @@ fn a_configuration_made_from_the_environment_is_good_and_holds_no_key() {
     assert_eq!(order(1), ["ernie", "openai", "anthropic"]);
     assert_eq!(config.routes[2].models, ["*"]);
     assert_eq!(order(2), ["openai", "anthropic", "ernie"]);
+    assert!(!text.contains("base_url"), "{text}");
     assert_eq!(from_environment(&|_| None), None);
     assert_eq!(from_environment(&|_| Some(String::new())), None);
+}
+
+#[test]
+fn a_key_that_is_not_enough_is_named_with_what_is_missing() {
+    let set = |names: &'static [&str]| {
+        move |name: &str| names.contains(&name).then(|| "sk-secret".to_owned())
+    };
+    let alone = set(&["AZURE_OPENAI_API_KEY", "AWS_BEARER_TOKEN_BEDROCK"]);
+    assert_eq!(from_environment(&alone), None);
+    let said = keys_without_url(&alone);
+    let azure = "AZURE_OPENAI_API_KEY is set, but azure needs a base_url as well, which looks like \
+        https://NAME.openai.azure.com/openai/v1";
+    assert_eq!((said.len(), said[0].as_str()), (2, azure));
+    let text = from_environment(&set(&["AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"])).unwrap();
+    assert!(text.contains(&format!("\n# {azure}\n")), "{text}");
+    assert!(!text.contains("provider: azure"), "{text}");
 }
 
 proptest! {
