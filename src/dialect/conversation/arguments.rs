@@ -5,43 +5,44 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-/// Escapes within texts what JSON does not take there: control characters, and backslashes that escape nothing (`\d`).
-/// Local models, Gemini and others write them; strict parsers refuse them. The JSON may come in pieces.
+use crate::wire::json::mended as without_halves;
+
+/// Escapes within texts what JSON does not take there: control characters, backslashes that escape nothing (`\d`, `\users`),
+/// and halves of surrogate pairs, in whose place comes U+FFFD. Local models, Gemini and others write them; strict parsers
+/// refuse them. The JSON may come in pieces.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Escapes {
     is_in_text: bool,
 }
 
 impl Escapes {
-    /// The next piece, escaped, and how many of its bytes that is: a backslash at its end waits for what follows.
+    /// The next piece, escaped, and how many of its bytes that is: an escape at its end waits for what follows.
     pub(super) fn push<'a>(&mut self, json: &'a str) -> (Cow<'a, str>, usize) {
         let bytes = json.as_bytes();
         let (mut escaped, mut copied, mut place) = (String::new(), 0, 0);
         while let Some(byte) = bytes.get(place) {
-            let better = match (byte, bytes.get(place + 1)) {
-                (b'"', _) => {
+            let (length, better) = match byte {
+                b'"' => {
                     self.is_in_text = !self.is_in_text;
-                    None
+                    (1, None)
                 }
-                (_, _) if !self.is_in_text => None,
-                (b'\\', None) => break,
-                (b'\\', Some(next)) if b"\"\\/bfnrtu".contains(next) => {
-                    place += 1;
-                    None
-                }
-                (b'\\', Some(_)) => Some(r"\\".to_owned()),
-                (b'\n', _) => Some(r"\n".to_owned()),
-                (b'\t', _) => Some(r"\t".to_owned()),
-                (b'\r', _) => Some(r"\r".to_owned()),
-                (0..0x20, _) => Some(format!(r"\u{byte:04x}")),
-                _ => None,
+                _ if !self.is_in_text => (1, None),
+                b'\\' => match escape(&bytes[place..]) {
+                    Some(length) => fitting(&bytes[place..place + length]),
+                    None => break,
+                },
+                b'\n' => (1, Some(r"\n".to_owned())),
+                b'\t' => (1, Some(r"\t".to_owned())),
+                b'\r' => (1, Some(r"\r".to_owned())),
+                0..0x20 => (1, Some(format!(r"\u{byte:04x}"))),
+                _ => (1, None),
             };
             if let Some(better) = better {
                 escaped += &json[copied..place];
                 escaped += &better;
-                copied = place + 1;
+                copied = place + length;
             }
-            place += 1;
+            place += length;
         }
         if copied == 0 {
             return (Cow::Borrowed(&json[..place]), place);
@@ -49,6 +50,52 @@ impl Escapes {
         escaped += &json[copied..place];
         (Cow::Owned(escaped), place)
     }
+}
+
+/// How much of an escape is taken at once, and what is said in its place; `None`: it is fine.
+fn fitting(escape: &[u8]) -> (usize, Option<String>) {
+    match escape {
+        [_, b'u', code @ ..] if code.len() == 4 && is_half(code) => {
+            (escape.len(), Some(r"\ufffd".to_owned()))
+        }
+        [_, b'u', _, ..] | [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'] => {
+            (escape.len(), None)
+        }
+        _ => (1, Some(r"\\".to_owned())),
+    }
+}
+
+fn is_half(code: &[u8]) -> bool {
+    code_of(code).is_some_and(|code| (0xd800..0xe000).contains(&code))
+}
+
+/// The length of an escape; `None`: it is not whole yet. A high surrogate is whole with its other half.
+pub(super) fn escape(bytes: &[u8]) -> Option<usize> {
+    let letter = bytes.get(1)?;
+    if *letter != b'u' {
+        return Some(1 + usize::from(letter.is_ascii()));
+    }
+    let digits = &bytes[2..bytes.len().min(6)];
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Some(2);
+    }
+    let code = code_of(bytes.get(2..6)?)?;
+    if !(0xd800..0xdc00).contains(&code) {
+        return Some(6);
+    }
+    if *bytes.get(6)? != b'\\' || *bytes.get(7)? != b'u' {
+        return Some(6);
+    }
+    let other = code_of(bytes.get(8..12)?);
+    let is_pair = other.is_some_and(|other| (0xdc00..0xe000).contains(&other));
+    Some(if is_pair { 12 } else { 6 })
+}
+
+/// The number in four hexadecimal digits.
+fn code_of(digits: &[u8]) -> Option<u16> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_number.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 /// Whether a text is the JSON of a whole object, once it is escaped.
@@ -86,6 +133,7 @@ fn is_object(arguments: &str) -> bool {
     arguments.starts_with('{')
         && arguments.ends_with('}')
         && serde_json::from_str::<IgnoredAny>(arguments).is_ok()
+        && without_halves(arguments.as_bytes()).is_none()
 }
 
 fn escaped(arguments: &str) -> Cow<'_, str> {
@@ -108,6 +156,13 @@ mod tests {
             (r#""{\"a\":\"x\ny\"}""#, Some(r#"{"a":"x\ny"}"#)),
             ("\"{\\\"a\\\":\n1}\"", Some("{\"a\":\n1}")),
             ("{\"a\":\"x\ny\"}", Some(r#"{"a":"x\ny"}"#)),
+            (r#"{"a":"\ud83d\ude00"}"#, None),
+            (
+                r#"{"a":"\ud83d x\ude00"}"#,
+                Some(r#"{"a":"\ufffd x\ufffd"}"#),
+            ),
+            (r#"{"a":"C:\users\u12"}"#, Some(r#"{"a":"C:\\users\\u12"}"#)),
+            (r#"{"a":"\u1"}"#, Some(r#"{"a":"\\u1"}"#)),
             (r#"{"a":"#, Some(r#"{"arguments":"{\"a\":"}"#)),
             ("{}{}", Some(r#"{"arguments":"{}{}"}"#)),
             ("[1]", Some(r#"{"arguments":"[1]"}"#)),
@@ -119,8 +174,8 @@ mod tests {
 
     #[test]
     fn what_is_escaped_is_the_same_wherever_it_is_cut() {
-        let written = "{\n\"a\":\t\"1\n2\r3\t4\u{0}5\\d\\\n\\\"\\\\\\n\\u00e4ä\"}";
-        let expected = "{\n\"a\":\t\"1\\n2\\r3\\t4\\u00005\\\\d\\\\\\n\\\"\\\\\\n\\u00e4ä\"}";
+        let written = "{\n\"a\":\t\"1\n2\r3\t4\u{0}5\\d\\\n\\\"\\\\\\n\\u00e4ä\\ud83d\\ude00\\ud83d.\\ude00\\u1x\"}";
+        let expected = "{\n\"a\":\t\"1\\n2\\r3\\t4\\u00005\\\\d\\\\\\n\\\"\\\\\\n\\u00e4ä\\ud83d\\ude00\\ufffd.\\ufffd\\\\u1x\"}";
         assert!(serde_json::from_str::<serde_json::Value>(expected).is_ok());
         for cut in (0..=written.len()).filter(|at| written.is_char_boundary(*at)) {
             let mut escapes = Escapes::default();

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::arguments::escape;
+
 /// The name of the one argument.
 const INPUT: &str = "input";
 
@@ -149,33 +151,6 @@ fn text_of(escaped: &str) -> String {
         rest = behind;
     }
     text
-}
-
-/// The length of an escape; `None`: it is not whole yet. A high surrogate is whole with its other half.
-fn escape(bytes: &[u8]) -> Option<usize> {
-    let letter = bytes.get(1)?;
-    if *letter != b'u' {
-        return Some(1 + usize::from(letter.is_ascii()));
-    }
-    let Some(code) = code_of(bytes.get(2..6)?) else {
-        return Some(2);
-    };
-    if !(0xd800..0xdc00).contains(&code) {
-        return Some(6);
-    }
-    if *bytes.get(6)? != b'\\' || *bytes.get(7)? != b'u' {
-        return Some(6);
-    }
-    let other = code_of(bytes.get(8..12)?);
-    let is_pair = other.is_some_and(|other| (0xdc00..0xe000).contains(&other));
-    Some(if is_pair { 12 } else { 6 })
-}
-
-/// The number in four hexadecimal digits.
-fn code_of(digits: &[u8]) -> Option<u16> {
-    let digits = std::str::from_utf8(digits).ok()?;
-    let is_number = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_number.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 #[cfg(test)]
