@@ -23,8 +23,8 @@ pub struct Form {
     pub write_request: fn(Conversation, &Target<'_>) -> Result<Written, Unsaid>,
     /// Reads an upstream's whole answer; `None`: it is none.
     pub read_answer: for<'a> fn(&'a [u8], &Reading) -> Option<Vec<Piece<'a>>>,
-    /// Writes a whole answer for a client; `None`: it has failed.
-    pub write_answer: fn(&Asked, Vec<Event<'_>>) -> Option<Value>,
+    /// Writes a whole answer for a client, as JSON; `None`: it has failed.
+    pub write_answer: fn(&Asked, Vec<Event<'_>>) -> Option<String>,
     /// Reads the events of an upstream's stream.
     pub reader: fn(&Reading) -> Box<dyn ReadEvents>,
     /// Writes the events of a client's stream.
@@ -101,7 +101,9 @@ macro_rules! forms {
                         read_request: $folder::read_request,
                         write_request: $folder::write_request,
                         read_answer: $folder::read_answer,
-                        write_answer: $folder::write_answer,
+                        write_answer: |asked, events| {
+                            serde_json::to_string(&$folder::write_answer(asked, events)?).ok()
+                        },
                         reader: |reading| Box::new($folder::Reader::new(reading)),
                         writer: |asked| Box::new($folder::Writer::new(asked)),
                         look: $folder::look,

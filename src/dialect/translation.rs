@@ -50,7 +50,7 @@ impl Translation {
         }
         let answer = (self.asked.api.form().write_answer)(&self.asked, events);
         Ok(WholeAnswer {
-            body: answer.ok_or_else(no_answer)?.to_string().into(),
+            body: answer.ok_or_else(no_answer)?.into(),
             is_silent: assembly.is_empty(),
             tokens: assembly.usage().map(Tokens::from),
         })

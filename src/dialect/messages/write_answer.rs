@@ -1,16 +1,40 @@
 //! Writes a whole answer.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::message::{Open, call, counts, message, redacted, sealed, stop};
 use crate::dialect::conversation::{Asked, Begin, Event, Signature};
 
+/// A whole message.
+#[derive(Debug, Serialize)]
+pub struct Message {
+    /// All but its blocks.
+    #[serde(flatten)]
+    head: Value,
+    content: Vec<Block>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Block {
+    Call {
+        #[serde(flatten)]
+        head: Value,
+        /// The JSON of an object, as the model wrote it: a tree would round its numbers.
+        input: Box<RawValue>,
+    },
+    Said(Value),
+}
+
 /// Writes a whole answer; `None`: it has failed, or does not end.
-pub fn write_answer(asked: &Asked, events: Vec<Event<'_>>) -> Option<Value> {
+pub fn write_answer(asked: &Asked, events: Vec<Event<'_>>) -> Option<Message> {
     let mut answer = Whole {
         asked,
-        message: message(asked, Begin::default()),
+        head: message(asked, Begin::default()),
         content: Vec::new(),
+        input: String::new(),
         open: Open::None,
         has_refused: false,
         has_ended: false,
@@ -19,15 +43,19 @@ pub fn write_answer(asked: &Asked, events: Vec<Event<'_>>) -> Option<Value> {
         answer.take(event)?;
     }
     answer.close();
-    answer.message["content"] = answer.content.into();
-    answer.has_ended.then_some(answer.message)
+    let mut head = answer.head;
+    head.as_object_mut()?.shift_remove("content");
+    let content = answer.content;
+    answer.has_ended.then_some(Message { head, content })
 }
 
 /// A whole answer while it is written.
 struct Whole<'a> {
     asked: &'a Asked,
-    message: Value,
-    content: Vec<Value>,
+    head: Value,
+    content: Vec<Block>,
+    /// The input so far of the call that is open.
+    input: String,
     /// The kind of the last block, if it may go on.
     open: Open,
     has_refused: bool,
@@ -38,7 +66,7 @@ impl Whole<'_> {
     /// `None`: it has failed.
     fn take(&mut self, event: Event<'_>) -> Option<()> {
         match event {
-            Event::Begin(begin) => self.message = message(self.asked, begin),
+            Event::Begin(begin) => self.head = message(self.asked, begin),
             Event::Text(text) => self.add(Open::Text, "text", &text),
             Event::Refusal(text) => {
                 self.has_refused = true;
@@ -52,18 +80,19 @@ impl Whole<'_> {
             Event::Call(head) => {
                 self.close();
                 self.open = Open::Call;
-                let mut call = call(head);
-                call["input"] = "".into();
-                self.content.push(call);
+                let mut head = call(head);
+                head.as_object_mut()?.shift_remove("input");
+                let input = empty();
+                self.content.push(Block::Call { head, input });
             }
-            Event::Arguments(text) => self.append("input", &text),
+            Event::Arguments(text) => self.input += &text,
             Event::Called => self.close(),
             Event::End { end, usage } => {
                 self.has_ended = true;
                 let (stop_reason, stop_sequence) = stop(end, self.has_refused);
-                self.message["stop_reason"] = stop_reason.into();
-                self.message["stop_sequence"] = stop_sequence.into();
-                self.message["usage"] = counts(usage);
+                self.head["stop_reason"] = stop_reason.into();
+                self.head["stop_sequence"] = stop_sequence.into();
+                self.head["usage"] = counts(usage);
             }
             Event::Failed(_) => return None,
         }
@@ -74,13 +103,15 @@ impl Whole<'_> {
         if self.open != open {
             self.close();
             self.open = open;
-            self.content.push(open.block());
+            self.content.push(Block::Said(open.block()));
         }
         self.append(field, text);
     }
 
     fn append(&mut self, field: &str, text: &str) {
-        if let Some(Value::String(known)) = self.content.last_mut().map(|block| &mut block[field]) {
+        if let Some(Block::Said(block)) = self.content.last_mut()
+            && let Value::String(known) = &mut block[field]
+        {
             known.push_str(text);
         }
     }
@@ -88,7 +119,7 @@ impl Whole<'_> {
     fn sign(&mut self, signature: &Signature) {
         if signature.is_redacted {
             self.close();
-            self.content.push(redacted(signature));
+            self.content.push(Block::Said(redacted(signature)));
         } else {
             self.add(Open::Thinking, "signature", &sealed(signature));
         }
@@ -98,13 +129,17 @@ impl Whole<'_> {
     /// The input of a call is whole now; if the answer was cut, it may be no JSON, and the client sees by the reason that it
     /// was.
     fn close(&mut self) {
+        let written = std::mem::take(&mut self.input);
         if std::mem::take(&mut self.open) == Open::Call
-            && let Some(call) = self.content.last_mut()
+            && let Some(Block::Call { input, .. }) = self.content.last_mut()
         {
-            let input = call["input"]
-                .as_str()
-                .and_then(|input| serde_json::from_str::<Value>(input).ok());
-            call["input"] = input.filter(Value::is_object).unwrap_or_else(|| json!({}));
+            let written = RawValue::from_string(written).ok();
+            let object = written.filter(|written| written.get().starts_with('{'));
+            *input = object.unwrap_or_else(empty);
         }
     }
+}
+
+fn empty() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).unwrap_or_default()
 }

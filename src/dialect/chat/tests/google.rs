@@ -63,6 +63,7 @@ fn they_find_back_through_the_client_of_any_api() {
             let events: Vec<Event<'_>> = events(pieces);
             asked.api = client;
             let answer = (client.form().write_answer)(&asked, events).unwrap();
+            let answer = serde_json::from_str(&answer).unwrap();
             let conversation = || (client.form().read_request)(next(client, &answer)).unwrap();
             let (body, _) = sent(conversation(), "gemini-3-pro", Quirks::GEMINI);
             let calls = &body["messages"][1]["tool_calls"];

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
-use super::super::{Reader, Writer, read_answer, read_request, write_answer};
-use super::written;
+use super::super::{Reader, Writer, read_answer, read_request};
+use super::{answered, written};
 use crate::dialect::conversation::arbitrary::{self, answer, assert_same, folded, kept, split};
 use crate::dialect::conversation::{Api, Asked, Assembly, Echo, Event, Names, Piece, Reading};
 use crate::wire::sse;
@@ -140,14 +140,14 @@ proptest! {
 
     #[test]
     fn a_whole_answer_says_the_same(answer in answer()) {
-        let body = write_answer(&asked(), answer.clone()).unwrap().to_string();
+        let body = answered(&asked(), answer.clone()).unwrap().to_string();
         let pieces = kept(read_answer(body.as_bytes(), &reading()).unwrap());
         prop_assert_eq!(comparable(sent(pieces)), comparable(answer));
     }
 
     #[test]
     fn a_stream_adds_up_to_the_whole_answer(answer in answer(), at in any::<Index>()) {
-        let whole = write_answer(&asked(), answer.clone()).unwrap();
+        let whole = answered(&asked(), answer.clone()).unwrap();
         prop_assert_eq!(accumulated(&stream(split(answer, at))), whole);
     }
 

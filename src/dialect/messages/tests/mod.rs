@@ -12,9 +12,11 @@ mod writes_tools;
 
 use serde_json::Value;
 
-use super::{read_request, write_request};
+use super::{read_request, write_answer, write_request};
 use crate::catalogue::Dialect;
-use crate::dialect::conversation::{Api, Conversation, Dropped, Target, Unsaid, Written};
+use crate::dialect::conversation::{
+    Api, Asked, Conversation, Dropped, Event, Target, Unsaid, Written,
+};
 use crate::dialect::upstream_api::UpstreamApi;
 
 /// A conversation of a client of another API, written down in this one.
@@ -45,4 +47,10 @@ fn written_for(
     };
     let written = write_request(conversation, &target)?;
     Ok((serde_json::from_slice(&written.body).unwrap(), written))
+}
+
+/// A whole answer for a client; `None`: it has failed, or does not end.
+fn answered(asked: &Asked, events: Vec<Event<'_>>) -> Option<Value> {
+    let answer = write_answer(asked, events)?;
+    Some(serde_json::to_value(answer).unwrap())
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{Writer, write_answer};
+use super::answered;
 use crate::dialect::conversation::{
     Api, Asked, Begin, CallHead, Citation, Echo, End, Event, Signature, ToolName, Usage, thoughts,
 };
@@ -182,7 +183,7 @@ fn a_stream_has_one_block_after_the_other() {
 
 #[test]
 fn a_whole_answer_says_the_same() {
-    let whole = write_answer(&asked(true), answer()).unwrap();
+    let whole = answered(&asked(true), answer()).unwrap();
     assert_eq!(
         whole,
         json!({"id": "msg_0123456789abcdef", "type": "message", "role": "assistant", "model": "asked",
@@ -195,8 +196,8 @@ fn a_whole_answer_says_the_same() {
             "usage": {"input_tokens": 10, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, "output_tokens": 7,
                 "output_tokens_details": {"thinking_tokens": 4}}})
     );
-    assert!(write_answer(&asked(true), vec![begin(), Event::Failed(json!({}))]).is_none());
-    assert!(write_answer(&asked(true), vec![begin(), Event::Text("cut".into())]).is_none());
+    assert!(answered(&asked(true), vec![begin(), Event::Failed(json!({}))]).is_none());
+    assert!(answered(&asked(true), vec![begin(), Event::Text("cut".into())]).is_none());
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn no_more_is_cached_than_the_prompt_has() {
         end: End::Whole,
         usage: Some(usage),
     };
-    let whole = write_answer(&asked(true), vec![begin(), end]).unwrap();
+    let whole = answered(&asked(true), vec![begin(), end]).unwrap();
     assert_eq!(
         whole["usage"],
         json!({"input_tokens": 0, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 7, "output_tokens": 1})
@@ -245,7 +246,7 @@ fn thoughts_of_others_are_sealed_and_unsigned_ones_claim_nothing() {
         {"type": "thinking", "thinking": "c", "signature": ""},
     ]);
     assert_eq!(
-        write_answer(&asked(true), events.clone()).unwrap()["content"],
+        answered(&asked(true), events.clone()).unwrap()["content"],
         content
     );
     let kinds = kinds(&sent(true, events.clone()));
@@ -259,7 +260,7 @@ fn thoughts_of_others_are_sealed_and_unsigned_ones_claim_nothing() {
         6
     );
     assert_eq!(
-        write_answer(&asked(false), events).unwrap()["content"],
+        answered(&asked(false), events).unwrap()["content"],
         json!([])
     );
 }
@@ -286,7 +287,7 @@ fn every_end_has_its_reason() {
             .chain(refusal)
             .chain([end(ended)])
             .collect();
-        let whole = write_answer(&asked(true), events.clone()).unwrap();
+        let whole = answered(&asked(true), events.clone()).unwrap();
         assert_eq!(
             (
                 whole["stop_reason"].as_str(),
@@ -319,7 +320,7 @@ fn a_call_that_was_cut_has_no_input() {
         Event::Called,
         end(End::Limit),
     ];
-    let whole = write_answer(&asked(true), events).unwrap();
+    let whole = answered(&asked(true), events).unwrap();
     assert_eq!(
         (&whole["content"][0]["input"], &whole["stop_reason"]),
         (&json!({}), &json!("max_tokens"))
@@ -348,7 +349,7 @@ fn ids_are_anthropics_and_unique_and_the_model_is_the_one_asked_for() {
             model: "gpt-4o".to_owned(),
             created: None,
         };
-        let whole = write_answer(&asked(true), vec![Event::Begin(begin), end(End::Whole)]).unwrap();
+        let whole = answered(&asked(true), vec![Event::Begin(begin), end(End::Whole)]).unwrap();
         assert_eq!(whole["model"], "asked");
         whole["id"].as_str().unwrap().to_owned()
     };
@@ -363,6 +364,22 @@ fn ids_are_anthropics_and_unique_and_the_model_is_the_one_asked_for() {
     for short in ["chatcmpl-123", ""] {
         assert_ne!(written(short), written(short));
     }
-    let whole = write_answer(&asked(true), vec![end(End::Whole)]).unwrap();
+    let whole = answered(&asked(true), vec![end(End::Whole)]).unwrap();
     assert!(whole["id"].as_str().unwrap().len() > 10);
+}
+
+#[test]
+fn the_input_of_a_call_is_told_as_the_model_wrote_it() {
+    let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let numbers = r#"{"n":25000000000000000000,"price":1.10,"e":1e400}"#;
+    for (written, expected) in [(&*deep, &*deep), (numbers, numbers), ("{\"cut", "{}")] {
+        let call = [call("a"), Event::Arguments(written.into()), Event::Called];
+        let events = [begin()].into_iter().chain(call).chain([end(End::Calls)]);
+        let whole = write_answer(&asked(true), events.collect()).unwrap();
+        let whole = serde_json::to_string(&whole).unwrap();
+        assert!(
+            whole.contains(&format!("\"input\":{expected}}}")),
+            "{whole}"
+        );
+    }
 }
