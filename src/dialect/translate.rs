@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::adapt::without_foreign_thoughts;
 use super::adapt::{self, Adapted};
 use super::conversation::{Api, Asked, Target, Unsaid};
+use super::messages::read_tree;
 use super::response_translator::ResponseTranslator;
 use super::translation::Translation;
 use super::upstream_api::{Asking, UpstreamApi};
@@ -110,7 +111,11 @@ impl UpstreamApi {
         }
         let mended = json::mended(body);
         let body = mended.as_deref().unwrap_or(body);
-        let tree: Value = serde_json::from_slice(body).map_err(|_| Untranslatable::Unreadable)?;
+        let tree: serde_json::Result<Value> = match asked {
+            Api::Messages => read_tree(body),
+            Api::Chat | Api::Responses => serde_json::from_slice(body),
+        };
+        let tree = tree.map_err(|_| Untranslatable::Unreadable)?;
         let mut conversation = (asked.form().read_request)(tree)?;
         let asked = Asked::of(&mut conversation);
         let target = Target {

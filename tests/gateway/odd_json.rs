@@ -1,6 +1,6 @@
 //! JSON that one parser accepts and another rejects: it reaches an upstream unchanged, or is rejected with a reason.
 
-use backstop::simulator::{Script, Simulator};
+use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 
 use crate::harness::{Answered, TestGateway, refusal};
@@ -225,4 +225,32 @@ async fn what_no_reader_takes_is_refused_everywhere() {
         }
     }
     assert_eq!(upstream.received_count(), 0);
+}
+
+/// A tree of values has none of these numbers.
+#[tokio::test]
+async fn the_numbers_of_a_call_stay_as_they_were_written() {
+    let input = r#"{"wei":25000000000000000000,"price":1.10,"far":1e400}"#;
+    let written = serde_json::Value::from(input);
+    let (gateway, upstream) = gateway().await;
+    upstream
+        .play(Script::fault(Fault::Status {
+            code: 200,
+            headers: Vec::new(),
+            body: Some(format!(
+                r#"{{"id":"c","choices":[{{"message":{{"tool_calls":[{{"id":"b","function":{{"name":"f","arguments":{written}}}}}]}},"finish_reason":"tool_calls"}}]}}"#
+            )),
+        }))
+        .await;
+    let body = format!(
+        r#"{{"model":"chats","max_tokens":9,"messages":[{{"role":"user","content":"pay"}},
+        {{"role":"assistant","content":[{{"type":"tool_use","id":"a","name":"f","input":{input}}}]}},
+        {{"role":"user","content":[{{"type":"tool_result","tool_use_id":"a","content":"done"}}]}}]}}"#
+    );
+    let answered = post(&gateway, "/v1/messages", body.as_bytes()).await;
+    assert_eq!(answered.status, 200, "{answered:?}");
+    let text = |body: &[u8]| String::from_utf8(body.to_vec()).unwrap();
+    let (sent, told) = (text(&upstream.received()[0].body), text(&answered.body));
+    assert!(sent.contains(&format!("\"arguments\":{written}")), "{sent}");
+    assert!(told.contains(&format!("\"input\":{input}")), "{told}");
 }
