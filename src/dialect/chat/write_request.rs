@@ -16,8 +16,6 @@ use crate::dialect::conversation::{
 const MOST_STOPS: usize = 4;
 /// The longest name of a tool at `OpenAI`.
 const LONGEST_NAME: usize = 64;
-/// The longest name of a user there.
-const LONGEST_USER: usize = 64;
 
 /// Writes a conversation as the body of a chat request.
 ///
@@ -171,11 +169,8 @@ impl Draft<'_> {
 
     /// Puts a hint if it is known there, and names it else.
     fn hint(&mut self, name: &str, value: Option<String>, field: Field, is_known: bool) {
-        let is_taken = is_known
-            && value
-                .as_ref()
-                .is_none_or(|value| value.len() <= LONGEST_USER);
-        let value = self.dropped.keep(value, field, is_taken);
+        let value = self.dropped.keep_short(value, field);
+        let value = self.dropped.keep(value, field, is_known);
         self.put(name, value);
     }
 

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::items::{Content as Said, Item, Part as Shown};
 use crate::dialect::conversation::{
-    Api, Call, CallResult, Content, Dropped, Field, Input, Media, Names, Part, Role, Thought, Turn,
-    USUAL_DETAIL, Unsaid, continue_prompt, document_text, name_of_kind,
+    Api, Call, CallResult, Content, Dropped, Field, Input, Media, NOTHING, Names, Part, Role,
+    Thought, Turn, USUAL_DETAIL, Unsaid, continue_prompt, document_text, name_of_kind,
 };
 
 /// Writes items one after the other.
@@ -40,6 +40,13 @@ impl<'a> Writer<'a> {
     pub(super) fn write(mut self, turns: Vec<Turn>) -> Result<Vec<Item>, Unsaid> {
         for turn in turns {
             self.turn(turn)?;
+        }
+        // Nobody takes a request in which nothing is said.
+        if self.items.is_empty() {
+            self.items.push(Item::Message {
+                role: "user",
+                content: Said::Text(NOTHING.to_owned()),
+            });
         }
         Ok(self.items)
     }

@@ -1,5 +1,7 @@
 //! A request, written.
 
+use std::mem::{replace, take};
+
 use serde::Serialize;
 use serde_json::{Number, Value, json};
 
@@ -80,12 +82,33 @@ struct About {
     prompt_cache_retention: Option<String>,
 }
 
+impl About {
+    fn of(conversation: &mut Conversation, dropped: &mut Dropped) -> Self {
+        let user = conversation.user.take();
+        let safety_identifier = conversation.safety_identifier.take();
+        let caching = take(&mut conversation.caching);
+        dropped.keep(caching.automatic, Field::CacheControl, false);
+        Self {
+            user: dropped.keep_short(user, Field::User),
+            safety_identifier: dropped.keep_short(safety_identifier, Field::SafetyIdentifier),
+            service_tier: conversation.service_tier.take(),
+            prompt_cache_key: dropped.keep_short(caching.key, Field::PromptCacheKey),
+            prompt_cache_retention: caching.retention,
+        }
+    }
+}
+
 /// Writes a request.
 ///
 /// # Errors
 /// If the API has no way to say it.
-pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<Written, Unsaid> {
-    let mut dropped = conversation.dropped;
+pub fn write_request(
+    mut conversation: Conversation,
+    target: &Target<'_>,
+) -> Result<Written, Unsaid> {
+    let nothing = Dropped::nothing(conversation.origin);
+    let mut dropped = replace(&mut conversation.dropped, nothing);
+    let about = About::of(&mut conversation, &mut dropped);
     let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, &[]);
     let mut turns = conversation.turns;
     history::repair(&mut turns, accepted_id);
@@ -110,8 +133,6 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
     let text = text(conversation.format, verbosity, &mut dropped);
     let stop = conversation.stop.first();
     dropped.keep(stop, Field::Stop, false);
-    let mark = conversation.caching.automatic;
-    dropped.keep(mark, Field::CacheControl, false);
     let body = Body {
         model: target.model,
         instructions,
@@ -125,13 +146,7 @@ pub fn write_request(conversation: Conversation, target: &Target<'_>) -> Result<
         max_output_tokens: most.map(|most| most.max(LEAST_OUTPUT)),
         temperature,
         top_p,
-        about: About {
-            user: conversation.user,
-            safety_identifier: conversation.safety_identifier,
-            service_tier: conversation.service_tier,
-            prompt_cache_key: conversation.caching.key,
-            prompt_cache_retention: conversation.caching.retention,
-        },
+        about,
         store: false,
         stream: conversation.streaming.is_some(),
     };

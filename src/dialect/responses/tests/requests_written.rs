@@ -289,3 +289,26 @@ fn models_get_what_they_take() {
     );
     assert_eq!(dropped, ["reasoning_effort", "seed", "verbosity", "stop"]);
 }
+
+#[test]
+fn names_that_are_longer_than_openai_takes_are_left_out() {
+    let name = |length| Some("u".repeat(length));
+    for (short, longer, is_taken) in [(64, 128, true), (65, 129, false)] {
+        let mut conversation = of_chat(vec![turn(Role::User, vec![text("x")])]);
+        conversation.user = name(short);
+        conversation.caching.key = name(short);
+        conversation.safety_identifier = name(longer);
+        let (body, dropped) = sent(conversation, "gpt-6-astra");
+        for field in ["user", "safety_identifier", "prompt_cache_key"] {
+            assert_eq!(body[field].is_string(), is_taken, "{field}");
+        }
+        assert_eq!(dropped.is_empty(), is_taken, "{dropped:?}");
+    }
+}
+
+#[test]
+fn something_is_said_at_least() {
+    let (body, _) = sent(of_chat(vec![turn(Role::User, vec![text("")])]), "gpt-4o");
+    let nothing = json!([{"type": "message", "role": "user", "content": "(empty)"}]);
+    assert_eq!(body["input"], nothing);
+}
