@@ -69,6 +69,13 @@ impl Draft {
         self.is_custom |= is_custom;
     }
 
+    /// Gives up its id if a call before it was told with the same one: clients find results by ids.
+    pub(super) fn be_unlike(&mut self, told: &[Self]) {
+        if !self.has_begun && told.iter().any(|other| other.id == self.id) {
+            self.id.clear();
+        }
+    }
+
     /// Adds to its arguments.
     pub(super) fn add(&mut self, arguments: &str) {
         if self.sent == 0 && self.may_be_placeholder() && !arguments.trim().is_empty() {
