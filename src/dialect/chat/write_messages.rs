@@ -55,13 +55,18 @@ impl<'a> Transcript<'a> {
     pub(super) fn write(&mut self, conversation: &mut Conversation) -> Result<(), Unsaid> {
         let turns = std::mem::take(&mut conversation.turns);
         self.messages.reserve(2 * turns.len());
+        let mut shown = Vec::new();
         for Turn { role, parts } in turns {
+            if role != Role::System {
+                self.show(std::mem::take(&mut shown));
+            }
             match role {
-                Role::System => self.instruct(parts)?,
+                Role::System => shown.extend(self.instruct(parts)?),
                 Role::User => self.question(parts)?,
                 Role::Assistant => self.answer(parts),
             }
         }
+        self.show(shown);
         // Nobody takes a request in which nothing is said.
         if self.messages.is_empty() {
             self.ask(Said::Text(NOTHING.to_owned()));
@@ -83,27 +88,29 @@ impl<'a> Transcript<'a> {
     }
 
     /// The templates of many models accept system messages at the beginning only: later ones become part of the user's
-    /// message, marked in the way that coding agents use for models without system messages.
-    fn instruct(&mut self, parts: Vec<Told>) -> Result<(), Unsaid> {
-        let mut texts = Vec::with_capacity(parts.len());
+    /// message, marked in the way that coding agents use for models without system messages. Returns what is no text: only
+    /// users can show something.
+    fn instruct(&mut self, parts: Vec<Told>) -> Result<Vec<Part>, Unsaid> {
+        let mut said = Vec::with_capacity(parts.len());
         for part in parts {
-            texts.extend(self.part(part)?.filter(Part::is_text));
+            said.extend(self.part(part)?);
         }
+        let (texts, others): (Vec<Part>, Vec<Part>) = said.into_iter().partition(Part::is_text);
         if texts.is_empty() {
-            return Ok(());
+            return Ok(others);
         }
         let said = Said::of(texts, "\n\n");
         let is_beginning = self.messages.iter().all(|message| message.role == "system");
         if !is_beginning && !is_original(self.quirks) {
             let text = said.into_text();
             self.ask(Said::Text(reminder(&text)));
-            return Ok(());
+            return Ok(others);
         }
         match self.last_said_by("system") {
             Some(before) => before.add(said),
             None => self.messages.push(Message::new("system", Some(said))),
         }
-        Ok(())
+        Ok(others)
     }
 
     fn last_said_by(&mut self, role: &str) -> Option<&mut Said> {
@@ -139,10 +146,15 @@ impl<'a> Transcript<'a> {
             }
         }
         shown.append(&mut said);
-        if !shown.is_empty() {
-            self.ask(Said::of(shown, "\n\n"));
-        }
+        self.show(shown);
         Ok(())
+    }
+
+    /// Adds parts to the user's message.
+    fn show(&mut self, parts: Vec<Part>) {
+        if !parts.is_empty() {
+            self.ask(Said::of(parts, "\n\n"));
+        }
     }
 
     /// Adds to the user's message.
