@@ -1,4 +1,4 @@
-//! Images and files as `OpenAI` writes them: data are URLs with their media type.
+//! Images and files as `OpenAI` writes them, data are URLs with their media type; and what is in files.
 
 use serde_json::Value;
 
@@ -10,12 +10,26 @@ const BASE64: &str = ";base64,";
 
 /// The endings of files that `OpenAI` takes, and their media types.
 const KINDS: [(&str, &str); 6] = [
-    ("pdf", "application/pdf"),
+    ("pdf", PDF),
     ("txt", "text/plain"),
     ("md", "text/markdown"),
     ("csv", "text/csv"),
     ("html", "text/html"),
     ("json", "application/json"),
+];
+
+/// The media type of PDFs.
+pub const PDF: &str = "application/pdf";
+/// Further types whose data are text, beside `text/…`, `…+json` and `…+xml`.
+const TEXTS: [&str; 8] = [
+    "application/json",
+    "application/xml",
+    "application/yaml",
+    "application/x-yaml",
+    "application/toml",
+    "application/javascript",
+    "application/typescript",
+    "application/x-sh",
 ];
 
 impl Media {
@@ -114,7 +128,7 @@ fn kind_of_name(name: Option<&str>) -> &'static str {
     let ending = name.and_then(|name| Some(name.rsplit_once('.')?.1));
     let is_known = |known: &str| ending.is_some_and(|ending| ending.eq_ignore_ascii_case(known));
     let known = KINDS.iter().find(|(known, _)| is_known(known));
-    known.map_or("application/pdf", |(_, kind)| kind)
+    known.map_or(PDF, |(_, kind)| kind)
 }
 
 /// A name for a file without one: `OpenAI` asks for it.
@@ -126,4 +140,81 @@ pub fn name_of_kind(kind: &str) -> String {
         "pdf"
     };
     format!("document.{}", known.map_or(usual, |(ending, _)| ending))
+}
+
+/// The text of a file in base64; `None`: it is something else.
+pub fn text_in(kind: &str, data: &str) -> Option<String> {
+    let kind = plain_kind(kind).to_ascii_lowercase();
+    if !is_text(&kind) && !is_unsaid(&kind) {
+        return None;
+    }
+    decode(data).and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
+/// Whether a file in base64 is a PDF.
+pub fn is_pdf(kind: &str, data: &str) -> bool {
+    let kind = plain_kind(kind);
+    // `%PDF`
+    kind.eq_ignore_ascii_case(PDF) || is_unsaid(kind) && data.starts_with("JVBER")
+}
+
+/// A media type without its parameters: `text/plain; charset=utf-8`.
+pub fn plain_kind(kind: &str) -> &str {
+    kind.split(';').next().unwrap_or(kind).trim()
+}
+
+fn is_text(kind: &str) -> bool {
+    kind.starts_with("text/")
+        || kind.ends_with("+json")
+        || kind.ends_with("+xml")
+        || TEXTS.contains(&kind)
+}
+
+/// Whether the client does not say what it is.
+fn is_unsaid(kind: &str) -> bool {
+    matches!(kind, "" | "application/octet-stream")
+}
+
+/// The bytes of a base64 text, in either alphabet; `None`: it is none.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0_u32, 0);
+    for letter in text.trim_end_matches('=').bytes() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            b'\r' | b'\n' => continue,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn base64_is_decoded_in_either_alphabet() {
+        for (text, expected) in [
+            ("", Some(&b""[..])),
+            ("aGk=", Some(b"hi")),
+            ("aGk", Some(b"hi")),
+            ("aGkh\r\naGkh", Some(b"hi!hi!")),
+            ("-_-_", Some(&[0xfb, 0xff, 0xbf])),
+            ("+/+/", Some(&[0xfb, 0xff, 0xbf])),
+            ("a b", None),
+        ] {
+            assert_eq!(decode(text).as_deref(), expected, "{text}");
+        }
+    }
 }

@@ -46,7 +46,10 @@ pub use dropped::{Dropped, Field};
 pub use ends::End;
 pub use format::Format;
 pub use ids::{CallIds, FURTHER, Fate, ORPHAN, call_id, form_of, new_call_id, plain_id, short_id};
-pub use media::{USUAL_DETAIL, document_text, name_of_kind, read_audio, read_file, read_image};
+pub use media::{
+    PDF, USUAL_DETAIL, document_text, is_pdf, name_of_kind, plain_kind, read_audio, read_file,
+    read_image, text_in,
+};
 pub use names::Names;
 pub use place::{OpenPart, Place};
 pub use prefill::{NOTHING, continue_prompt, reminder};

@@ -4,25 +4,12 @@ use serde_json::Value;
 
 use super::wire::{Block, Source};
 use crate::dialect::conversation::fields::{Object, list, object, take, take_object, take_text};
-use crate::dialect::conversation::{Content, Media, Unsaid};
+use crate::dialect::conversation::{Content, Media, PDF, Unsaid, is_pdf, plain_kind, text_in};
 
 /// The media types of images that are accepted.
 const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
-const PDF: &str = "application/pdf";
 /// The only type of documents of text.
 const PLAIN: &str = "text/plain";
-/// Further types whose data are text, beside `text/…`, `…+json` and `…+xml`.
-const TEXTS: [&str; 8] = [
-    "application/json",
-    "application/xml",
-    "application/yaml",
-    "application/x-yaml",
-    "application/toml",
-    "application/javascript",
-    "application/typescript",
-    "application/x-sh",
-];
-
 /// Reads an image.
 pub(super) fn read_image(source: Value) -> Result<Content, Unsaid> {
     Ok(Content::Image {
@@ -77,14 +64,20 @@ fn read_source(mut source: Object) -> Result<Media, Unsaid> {
 /// Writes an image.
 pub(super) fn image(media: Media) -> Result<Block, Unsaid> {
     let source = match media {
-        Media::Url(url) => Source::Url { url },
+        Media::Url(url) if is_fetched(&url) => Source::Url { url },
         Media::Inline { kind, data } => match image_kind(&kind) {
             Some(kind) => base64_source(kind, data),
             None => return Err(Unsaid("images of this kind")),
         },
-        Media::Text(_) => return Err(Unsaid("images of this kind")),
+        Media::Url(_) | Media::Text(_) => return Err(Unsaid("images of this kind")),
     };
     Ok(shown(source))
+}
+
+/// "Only HTTPS URLs are supported": others, and data that are not in base64 (`data:image/svg+xml,…`), are not fetched.
+fn is_fetched(url: &str) -> bool {
+    url.get(..8)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 fn shown(source: Source) -> Block {
@@ -101,21 +94,16 @@ pub(super) fn document(
     context: Option<String>,
 ) -> Result<Option<Block>, Unsaid> {
     let source = match media {
-        Media::Url(url) => Source::Url { url },
+        Media::Url(url) if is_fetched(&url) => Source::Url { url },
+        Media::Url(_) => return Err(Unsaid("files of this kind")),
         Media::Text(data) => text_source(data),
         Media::Inline { kind, data } => {
-            let kind = kind_of(&kind).to_ascii_lowercase();
-            // `%PDF`
-            let is_pdf = kind == PDF || is_unsaid(&kind) && data.starts_with("JVBER");
-            if is_pdf {
+            if is_pdf(&kind, &data) {
                 base64_source(PDF, data)
             } else if let Some(kind) = image_kind(&kind) {
                 return Ok(Some(shown(base64_source(kind, data))));
-            } else if is_text(&kind) || is_unsaid(&kind) {
-                let data = decode(&data).and_then(|bytes| String::from_utf8(bytes).ok());
-                text_source(data.ok_or(Unsaid("files of this kind"))?)
             } else {
-                return Err(Unsaid("files of this kind"));
+                text_source(text_in(&kind, &data).ok_or(Unsaid("files of this kind"))?)
             }
         }
     };
@@ -144,13 +132,8 @@ fn text_source(data: String) -> Source {
     }
 }
 
-/// A media type without its parameters: `text/plain; charset=utf-8`.
-fn kind_of(kind: &str) -> &str {
-    kind.split(';').next().unwrap_or(kind).trim()
-}
-
 fn image_kind(kind: &str) -> Option<&'static str> {
-    let kind = match kind_of(kind) {
+    let kind = match plain_kind(kind) {
         // A common misspelling.
         "image/jpg" => IMAGES[1],
         kind => kind,
@@ -160,68 +143,17 @@ fn image_kind(kind: &str) -> Option<&'static str> {
         .find(|known| known.eq_ignore_ascii_case(kind))
 }
 
-fn is_text(kind: &str) -> bool {
-    kind.starts_with("text/")
-        || kind.ends_with("+json")
-        || kind.ends_with("+xml")
-        || TEXTS.contains(&kind)
-}
-
-/// Whether the client does not say what it is.
-fn is_unsaid(kind: &str) -> bool {
-    matches!(kind, "" | "application/octet-stream")
-}
-
-/// The bytes of a base64 text, in either alphabet; `None`: it is none.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for letter in text.trim_end_matches('=').bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            b'\r' | b'\n' => continue,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-        }
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{decode, document, image};
+    use super::{document, image};
     use crate::dialect::conversation::{Media, Unsaid};
 
     fn inline(kind: &str, data: &str) -> Media {
         Media::Inline {
             kind: kind.to_owned(),
             data: data.to_owned(),
-        }
-    }
-
-    #[test]
-    fn base64_is_decoded_in_either_alphabet() {
-        for (text, expected) in [
-            ("", Some(&b""[..])),
-            ("aGk=", Some(b"hi")),
-            ("aGk", Some(b"hi")),
-            ("aGkh\r\naGkh", Some(b"hi!hi!")),
-            ("-_-_", Some(&[0xfb, 0xff, 0xbf])),
-            ("+/+/", Some(&[0xfb, 0xff, 0xbf])),
-            ("a b", None),
-        ] {
-            assert_eq!(decode(text).as_deref(), expected, "{text}");
         }
     }
 
@@ -275,9 +207,22 @@ mod tests {
                 "{kind} {data}"
             );
         }
-        assert_eq!(
-            image(inline("image/svg+xml", "aGk=")).unwrap_err(),
-            Unsaid("images of this kind")
-        );
+        let refused = image(inline("image/svg+xml", "aGk=")).unwrap_err();
+        assert_eq!(refused, Unsaid("images of this kind"));
+    }
+
+    #[test]
+    fn what_is_fetched_is_at_https() {
+        for (url, is_fetched) in [
+            ("https://x", true),
+            ("HTTPS://x", true),
+            ("http://x", false),
+            ("data:image/svg+xml,%3Csvg%3E", false),
+            ("x", false),
+        ] {
+            let at = || Media::Url(url.to_owned());
+            assert_eq!(image(at()).is_ok(), is_fetched, "{url}");
+            assert_eq!(document(at(), None, None).is_ok(), is_fetched, "{url}");
+        }
     }
 }

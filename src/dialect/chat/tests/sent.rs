@@ -136,6 +136,27 @@ fn a_question_without_words_is_one() {
 }
 
 #[test]
+fn what_the_system_shows_is_shown_by_the_user() {
+    let turns = vec![
+        turn(Role::System, vec![Part::text("Look."), image("aQ==")]),
+        turn(Role::System, vec![Part::text("Be brief.")]),
+        turn(Role::User, vec![Part::text("hi")]),
+        turn(Role::Assistant, vec![Part::text("Hello.")]),
+        turn(Role::System, vec![image("ag==")]),
+    ];
+    let shown = |data: &str| json!({ "type": "image_url", "image_url": { "url": format!("data:image/png;base64,{data}") } });
+    assert_eq!(
+        messages(turns),
+        json!([
+            { "role": "system", "content": "Look.\n\nBe brief." },
+            { "role": "user", "content": [shown("aQ=="), { "type": "text", "text": "hi" }] },
+            { "role": "assistant", "content": "Hello." },
+            { "role": "user", "content": [shown("ag==")] },
+        ])
+    );
+}
+
+#[test]
 fn what_the_system_says_amid_the_talk_goes_with_the_user() {
     let system = || turn(Role::System, vec![Part::text("Be kind.")]);
     let turns = || {
@@ -204,15 +225,18 @@ fn documents_are_sent_as_text_or_as_files() {
             context: None,
         })
     };
-    let pdf = Media::Inline {
-        kind: "application/pdf".to_owned(),
-        data: "cGRm".to_owned(),
+    let inline = |kind: &str, data: &str| Media::Inline {
+        kind: kind.to_owned(),
+        data: data.to_owned(),
     };
     let turns = vec![turn(
         Role::User,
         vec![
-            document(pdf, None),
+            document(inline("application/pdf", "cGRm"), None),
             document(Media::Text("part".to_owned()), Some("T")),
+            document(inline("text/csv", "YSxi"), Some("a.csv")),
+            document(inline("image/png", "aGk="), None),
+            document(inline("application/zip", "aGk="), Some("a.zip")),
             Part::new(Content::Audio {
                 data: "aGk=".to_owned(),
                 format: "wav".to_owned(),
@@ -224,6 +248,9 @@ fn documents_are_sent_as_text_or_as_files() {
         json!([
             { "type": "file", "file": { "filename": "document.pdf", "file_data": "data:application/pdf;base64,cGRm" } },
             { "type": "text", "text": "T\npart" },
+            { "type": "text", "text": "a.csv\na,b" },
+            { "type": "image_url", "image_url": { "url": "data:image/png;base64,aGk=" } },
+            { "type": "file", "file": { "filename": "a.zip", "file_data": "data:application/zip;base64,aGk=" } },
             { "type": "input_audio", "input_audio": { "data": "aGk=", "format": "wav" } },
         ])
     );

@@ -62,7 +62,7 @@ fn a_plain_question_is_sent_with_a_limit() {
 fn what_every_model_takes_is_sent_as_it_was_said() {
     let body = json!({"model": OLDER, "max_tokens": 50, "system": [text("Be brief."), text("Be kind.")],
         "messages": [
-            user(json!([text("Paris?"), {"type": "image", "source": {"type": "url", "url": "u"}}])),
+            user(json!([text("Paris?"), {"type": "image", "source": {"type": "url", "url": "https://u"}}])),
             {"role": "assistant", "content": [
                 {"type": "thinking", "thinking": "Hm.", "signature": "s"},
                 {"type": "redacted_thinking", "data": "d"},
