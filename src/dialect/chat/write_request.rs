@@ -184,12 +184,16 @@ impl Draft<'_> {
                 schema,
                 strict,
             } => {
-                let is_strict = schema::keeps_strict(strict, &schema, &mut self.dropped);
-                // One that cannot be enforced is written so that it is taken, if that can be.
-                let schema = match is_strict {
-                    true => schema,
-                    false => schema::of_answer(schema.clone(), Taker::OpenAi).unwrap_or(schema),
+                let can_be_strict = strict == Some(true) && schema::is_strict(&schema);
+                let accepted = schema::of_answer(schema.clone(), Taker::OpenAi);
+                let is_original = is_original(&self.target.upstream.quirks);
+                let schema = match accepted {
+                    Some(accepted) if is_original || !can_be_strict => accepted,
+                    None if is_original => return self.dropped.field(Field::Format),
+                    // Others enforce more.
+                    Some(_) | None => schema,
                 };
+                let is_strict = schema::keeps_strict(strict, &schema, &mut self.dropped);
                 let strict = is_strict.then_some(true);
                 let described = Format::described(name, description, schema, strict);
                 json!({ "type": "json_schema", "json_schema": described })

@@ -158,3 +158,33 @@ fn only_what_can_be_kept_to_is_asked_for_strictly() {
         json!({ "type": "json_schema", "json_schema": { "name": "answer", "schema": closed, "strict": true } })
     );
 }
+
+#[test]
+fn openai_gets_the_schema_of_an_object_and_others_any_that_they_can_enforce() {
+    let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false});
+    let by_name = json!({"$ref": "#/$defs/a", "$defs": {"a": closed}});
+    let mut folded = closed.clone();
+    folded["$defs"] = by_name["$defs"].clone();
+    let list = json!({"type": "array", "items": closed});
+    for (schema, to_openai) in [
+        (&closed, Some(&closed)),
+        (&by_name, Some(&folded)),
+        (&list, None),
+    ] {
+        let mut asked = plain();
+        asked.format = Format::Schema {
+            name: None,
+            description: None,
+            schema: schema.clone(),
+            strict: Some(true),
+        };
+        let (body, dropped) = sent(asked.clone(), "gpt-4o", Quirks::OPENAI);
+        let format = &body["response_format"]["json_schema"];
+        assert_eq!(format.get("schema"), to_openai);
+        assert_eq!(format["strict"] == true, to_openai.is_some());
+        assert_eq!(dropped.is_empty(), to_openai.is_some(), "{dropped:?}");
+        let (body, dropped) = sent(asked, "m", Quirks::UNKNOWN);
+        assert_eq!(&body["response_format"]["json_schema"]["schema"], schema);
+        assert!(dropped.is_empty());
+    }
+}
