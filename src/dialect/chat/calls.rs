@@ -1,4 +1,4 @@
-//! Numbers the calls of a stream, whose pieces may lack what tells them apart.
+//! Numbers the calls of a stream, whose pieces may lack what tells them apart, and puts their names together.
 
 use super::chunk::CallPart;
 use crate::dialect::conversation::lenient::Loose;
@@ -19,6 +19,7 @@ struct Known {
     id: String,
     name: String,
     arguments: Shape,
+    has_arguments: bool,
 }
 
 impl Calls {
@@ -64,8 +65,15 @@ impl Calls {
         call.learn(id, name);
         if let Some(function) = function {
             call.arguments.see(&function.arguments);
+            call.has_arguments |= has_arguments;
         }
         place
+    }
+
+    /// All that has come of a call's name. Gemini and Mistral have been seen to send names in pieces, as `OpenAI`'s SDK for
+    /// Python takes them.
+    pub(super) fn name(&self, number: usize) -> &str {
+        self.known.get(number).map_or("", |call| &call.name)
     }
 
     /// The number of the older `function_call`.
@@ -95,7 +103,8 @@ impl Known {
             return name.is_empty() && !is_whole;
         }
         if is_other_name {
-            return false;
+            // Who gives ids gives another one to another call.
+            return id.is_empty() && !self.id.is_empty() && !self.has_arguments;
         }
         // The same name once more: another call, if this one has all it needs.
         let is_repeated = !name.is_empty() && name == self.name && id.is_empty();
@@ -106,8 +115,10 @@ impl Known {
         if self.id.is_empty() {
             id.clone_into(&mut self.id);
         }
-        if self.name.is_empty() {
+        if name.starts_with(&self.name) {
             name.clone_into(&mut self.name);
+        } else if !self.has_arguments {
+            self.name += name;
         }
     }
 }

@@ -130,8 +130,14 @@ impl Reader {
             pieces.push(Piece::Refusal(refusal));
         }
         pieces.extend(delta.annotations.objects().filter_map(cited));
-        for (place, part) in delta.tool_calls.objects().enumerate() {
+        for (place, mut part) in delta.tool_calls.objects().enumerate() {
             let number = self.calls.number(&part, place == 0);
+            let function = part.function.0.as_mut();
+            if let Some(function) = function.filter(|function| !function.name.as_text().is_empty())
+            {
+                let name = self.calls.name(number).to_owned();
+                function.name = Loose::Text(name.into());
+            }
             call(number, part, pieces);
         }
         if let Some(function) = older {

@@ -14,6 +14,8 @@ pub struct Names {
     own: HashMap<String, ToolName>,
     /// The names that were sent, by group and name.
     sent: HashMap<(Option<String>, String), String>,
+    /// The names of the declared tools, as they were sent.
+    declared: Vec<String>,
     /// Names that are reserved for what is not the client's.
     reserved: &'static [&'static str],
 }
@@ -26,6 +28,7 @@ impl Names {
             longest,
             own: HashMap::new(),
             sent: HashMap::new(),
+            declared: Vec::with_capacity(tools.len()),
             reserved,
         };
         let mut groups: HashMap<&str, Option<&str>> = HashMap::new();
@@ -50,9 +53,16 @@ impl Names {
                 namespace: tool.namespace.clone(),
                 is_custom: matches!(tool.kind, ToolKind::Custom { .. }),
             };
-            names.add(wanted, own);
+            let sent = names.add(wanted, own);
+            names.declared.push(sent);
         }
         names
+    }
+
+    /// Whether this is the beginning of the name of a declared tool, and not all of it.
+    pub fn may_grow(&self, begin: &str) -> bool {
+        let mut names = self.declared.iter();
+        names.any(|name| name.len() > begin.len() && name.starts_with(begin))
     }
 
     /// The name to send for a tool, declared or not.
@@ -145,6 +155,19 @@ mod tests {
             assert_eq!(names.own(&sent).name, name);
         }
         assert_eq!(names.own("unheard-of").name, "unheard-of");
+    }
+
+    #[test]
+    fn beginnings_of_names_are_known() {
+        let names = Names::of(&[tool("edit", None), tool("edit_file", None)], 64, &[]);
+        for (begin, may_grow) in [
+            ("e", true),
+            ("edit", true),
+            ("edit_file", false),
+            ("x", false),
+        ] {
+            assert_eq!(names.may_grow(begin), may_grow, "{begin}");
+        }
     }
 
     #[test]

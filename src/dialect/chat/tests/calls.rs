@@ -2,13 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::{chunk, end, events, pieces};
-use crate::dialect::conversation::Event;
+use super::sent::tool;
+use super::{chunk, end, events_with, pieces};
+use crate::dialect::conversation::{Event, Names};
+
+/// What a client with the tools `fa` and `fb` is told.
+fn events(chunks: &[Value]) -> Vec<Event<'static>> {
+    let tools = ["fa", "fb"].map(|name| tool(name, Value::Null));
+    events_with(Names::of(&tools, 64, &[]), pieces(chunks))
+}
 
 /// The names and arguments of the calls that a client is told.
 fn calls(chunks: &[Value]) -> Vec<(String, String)> {
     let mut calls: Vec<(String, String)> = Vec::new();
-    for event in events(pieces(chunks)) {
+    for event in events(chunks) {
         match event {
             Event::Call(head) => calls.push((head.tool.name, String::new())),
             Event::Arguments(text) => calls.last_mut().unwrap().1 += &text,
@@ -25,7 +32,7 @@ fn of(parts: Value) -> Value {
 }
 
 /// Ways in which `fa` is called with `{"x":1}` and `fb` with `{"y":2}`: why, and the pieces of each chunk in a line.
-const WAYS: [(&str, &str); 12] = [
+const WAYS: [(&str, &str); 14] = [
     (
         "GLM-5.2 opens all, and sends all arguments at the end",
         r#"[{"index":0,"id":"A","function":{"name":"fa","arguments":""}},{"index":1,"id":"B","function":{"name":"fb","arguments":""}}]
@@ -92,6 +99,21 @@ const WAYS: [(&str, &str); 12] = [
 [{"index":1,"id":"B","function":{"name":"fb","arguments":"{\"y\":2}"}}]"#,
     ),
     (
+        "Gemini and Mistral send names in pieces",
+        r#"[{"index":0,"id":"A","function":{"name":"f","arguments":""}}]
+[{"index":0,"function":{"name":"a","arguments":""}}]
+[{"index":0,"function":{"arguments":"{\"x\":1}"}}]
+[{"index":1,"id":"B","function":{"name":"f"}}]
+[{"index":1,"id":"B","function":{"name":"b","arguments":"{\"y\":2}"}}]"#,
+    ),
+    (
+        "names grow, and are said again",
+        r#"[{"index":0,"id":"A","function":{"name":"f","arguments":""}}]
+[{"index":0,"function":{"name":"fa","arguments":""}}]
+[{"index":0,"function":{"name":"fa","arguments":"{\"x\":1}"}}]
+[{"index":1,"id":"B","function":{"name":"fb","arguments":""}},{"index":1,"function":{"name":"fb","arguments":"{\"y\":2}"}}]"#,
+    ),
+    (
         "the index as a text",
         r#"[{"index":"0","id":"A","function":{"name":"fa","arguments":"{\"x\":1}"}}]
 [{"index":"1","id":"B","function":{"name":"fb","arguments":"{\"y\":2}"}}]"#,
@@ -112,6 +134,39 @@ fn calls_are_put_together_however_they_come() {
             "{why}"
         );
     }
+}
+
+#[test]
+fn a_call_without_arguments_has_its_whole_name() {
+    let begin =
+        |id: &str, name: &str| of(json!([{ "index": 0, "id": id, "function": { "name": name } }]));
+    for end in [end("tool_calls"), end("stop")] {
+        let chunks = [
+            begin("A", "f"),
+            begin("", "a"),
+            of(json!([part(1, "B", "fb", "")])),
+            end,
+        ];
+        let expected = ["fa", "fb"].map(|name| (name.to_owned(), "{}".to_owned()));
+        assert_eq!(calls(&chunks), expected);
+    }
+}
+
+#[test]
+fn no_two_calls_have_the_same_id() {
+    let parts = [0, 1, 2].map(|index| part(index, "A", "fa", "{}"));
+    let ids = events(&[of(parts.to_vec().into()), end("tool_calls")]).into_iter();
+    let ids: Vec<String> = ids
+        .filter_map(|event| match event {
+            Event::Call(head) => Some(head.id),
+            _ => None,
+        })
+        .collect();
+    assert!(ids.len() == 3 && ids[0] == "A", "{ids:?}");
+    assert!(
+        ids[1..].iter().all(|id| id.starts_with("call_")) && ids[1] != ids[2],
+        "{ids:?}"
+    );
 }
 
 fn part(index: u64, id: &str, name: &str, arguments: &str) -> Value {

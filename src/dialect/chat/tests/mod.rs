@@ -87,7 +87,12 @@ fn pieces(chunks: &[Value]) -> Vec<Piece<'static>> {
 
 /// What the client is told by these pieces.
 fn events(pieces: Vec<Piece<'static>>) -> Vec<Event<'static>> {
-    let mut assembly = Assembly::new(Names::of(&[], 64, &[]));
+    events_with(Names::of(&[], 64, &[]), pieces)
+}
+
+/// What a client whose tools have these names is told by these pieces.
+fn events_with(names: Names, pieces: Vec<Piece<'static>>) -> Vec<Event<'static>> {
+    let mut assembly = Assembly::new(names);
     let mut events = Vec::new();
     for piece in pieces {
         assembly.take(piece, &mut events);

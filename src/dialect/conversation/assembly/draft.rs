@@ -63,15 +63,16 @@ impl Draft {
         if self.id.is_empty() {
             self.id = id.into_owned();
         }
-        if self.name.is_empty() {
+        // It may come in pieces, each with those before it.
+        if !self.has_begun && name.starts_with(&self.name) {
             self.name = name.into_owned();
         }
         self.is_custom |= is_custom;
     }
 
     /// Gives up its id if a call before it was told with the same one: clients find results by ids.
-    pub(super) fn be_unlike(&mut self, told: &[Self]) {
-        if !self.has_begun && told.iter().any(|other| other.id == self.id) {
+    pub(super) fn be_unlike(&mut self, others: &[Self]) {
+        if !self.has_begun && others.iter().any(|other| other.id == self.id) {
             self.id.clear();
         }
     }
@@ -100,10 +101,12 @@ impl Draft {
         }
     }
 
-    /// Whether enough is known to tell of it. An id may come late, but not behind the arguments.
-    pub(super) fn is_known(&self) -> bool {
-        let has_id = !self.id.is_empty() || !self.arguments.is_empty() || self.is_complete;
-        has_id && !self.name.is_empty()
+    /// Whether enough is known to tell of it. An id may come late, and a name may grow to that of a tool, but not behind the
+    /// arguments.
+    pub(super) fn is_known(&self, names: &Names) -> bool {
+        let is_late = self.has_begun || !self.is_blank() || self.is_complete;
+        let is_settled = is_late || !self.id.is_empty() && !names.may_grow(&self.name);
+        is_settled && !self.name.is_empty()
     }
 
     /// Whether nothing was said about its arguments.

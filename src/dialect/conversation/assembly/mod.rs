@@ -265,14 +265,14 @@ impl Assembly {
         let is_cut = self.end.as_ref().is_some_and(End::is_cut);
         while self.sent < self.calls.len() {
             let is_last = self.sent + 1 == self.calls.len();
-            let (told, rest) = self.calls.split_at_mut(self.sent);
+            let (before, rest) = self.calls.split_at_mut(self.sent);
             let call = &mut rest[0];
             call.is_complete |= next == Next::End;
             if is_cut && call.name.is_empty() {
                 self.calls.remove(self.sent);
                 continue;
             }
-            if !call.is_known() && self.end.is_none() {
+            if !call.is_known(&self.names) && self.end.is_none() {
                 self.unseen += 1;
                 return;
             }
@@ -283,7 +283,7 @@ impl Assembly {
             if !std::mem::replace(&mut self.has_begun, true) {
                 out.push(Event::Begin(Begin::default()));
             }
-            call.be_unlike(told);
+            call.be_unlike(before);
             // An upstream may close a call in which the answer is cut before it says so.
             let is_suspect = |call: &mut Draft| {
                 !call.is_sound() || call.is_blank() && is_last && next == Next::Call

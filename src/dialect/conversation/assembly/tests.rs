@@ -112,22 +112,6 @@ fn calls_that_are_opened_together_are_told_one_after_the_other() {
 }
 
 #[test]
-fn no_two_calls_have_the_same_id() {
-    let pieces = (0..3).flat_map(|index| [call(index, "a", "f"), arguments(index, "{}")]);
-    let said = sent(pieces, End::Calls);
-    let ids: Vec<&str> = said
-        .split(' ')
-        .filter_map(|word| word.strip_suffix(".f"))
-        .collect();
-    assert!(ids.len() == 3 && ids[0] == "a", "{said}");
-    assert!(
-        ids[1].starts_with("call_") && ids[2].starts_with("call_"),
-        "{said}"
-    );
-    assert_ne!(ids[1], ids[2]);
-}
-
-#[test]
 fn a_call_is_told_live_once_it_is_known() {
     let late = [
         call(0, "", "f"),
