@@ -12,6 +12,7 @@ use super::text_events::TextEvents;
 use super::translation::{Translation, outcome_of};
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
+use crate::wire::json::Halves;
 use crate::wire::sse;
 
 /// Changes the events of one stream.
@@ -28,6 +29,7 @@ pub enum StreamTranslator {
 pub struct Way {
     translation: Arc<Translation>,
     reader: Box<dyn ReadEvents>,
+    halves: Halves,
     texts: TextEvents,
     assembly: Assembly,
     writer: Box<dyn WriteEvents>,
@@ -54,6 +56,7 @@ impl StreamTranslator {
         let asked = translation.asked.clone();
         Self::Between(Box::new(Way {
             reader: (translation.spoken.form().reader)(&translation.reading),
+            halves: Halves::default(),
             texts: TextEvents::default(),
             assembly: Assembly::new(translation.reading.names.clone()),
             writer: (asked.api.form().writer)(asked),
@@ -91,7 +94,8 @@ impl Way {
             }
             let event = sse::event_at(events, at);
             at = event.end;
-            let data = readable(event.data.as_deref().unwrap_or_default());
+            let data = self.halves.join(event.data.clone().unwrap_or_default());
+            let data = readable(&data);
             let (mut pieces, mut sent) = (Vec::new(), Vec::new());
             if data.is_empty() {
                 // A comment.

@@ -254,3 +254,38 @@ async fn the_numbers_of_a_call_stay_as_they_were_written() {
     assert!(sent.contains(&format!("\"arguments\":{written}")), "{sent}");
     assert!(told.contains(&format!("\"input\":{input}")), "{told}");
 }
+
+/// JavaScript cuts a text of a stream wherever it likes.
+#[tokio::test]
+async fn an_emoji_that_comes_in_two_events_is_whole() {
+    let (gateway, upstream) = gateway().await;
+    let chunk = |text: &str| {
+        format!("data: {{\"id\":\"c\",\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    };
+    let events = [
+        chunk("so \\ud83d"),
+        chunk("\\ude00 it is"),
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
+            .to_owned(),
+    ];
+    upstream
+        .play(Script::fault(Fault::Raw(events.concat())))
+        .await;
+    for (path, body) in [
+        (
+            "/v1/messages",
+            r#"{"model":"chats","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}"#,
+        ),
+        (
+            "/v1/responses",
+            r#"{"model":"chats","stream":true,"input":"hi"}"#,
+        ),
+    ] {
+        let answered = post(&gateway, path, body.as_bytes()).await;
+        let told = String::from_utf8(answered.body.to_vec()).unwrap();
+        assert!(
+            told.contains("\"\u{1f600} it is\"") && !told.contains('\u{fffd}'),
+            "{told}"
+        );
+    }
+}

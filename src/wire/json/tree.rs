@@ -1,5 +1,6 @@
 //! JSON trees: the memory that they take, repairing broken surrogates, and locating syntax errors.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
@@ -63,37 +64,80 @@ fn behind_string(mut text: &[u8]) -> &[u8] {
 /// surrogate where a text was cut inside an emoji (`"\ud83d"`), and a conversation that contains one must be able to
 /// continue.
 pub fn mended(text: &[u8]) -> Option<Bytes> {
+    let mut halves = halves(text)?.peekable();
+    halves.peek()?;
+    let mut mended = BytesMut::from(text);
+    for at in halves {
+        mended[at..at + HALF].copy_from_slice(REPLACEMENT);
+    }
+    Some(mended.freeze())
+}
+
+/// Joins the halves of a character that come one after the other in the texts of a stream: JavaScript cuts between them.
+#[derive(Debug, Default)]
+pub struct Halves {
+    /// The escape of a first half whose second one has not come yet.
+    first: Option<[u8; HALF]>,
+}
+
+impl Halves {
+    /// The next text. A first half at the end of a string is left out, and put before the second one, which begins a string of
+    /// a later text.
+    pub fn join<'a>(&mut self, text: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
+        let Some((first, last)) = outer(&text) else {
+            return text;
+        };
+        let begins =
+            surrogate(&text, first) == Some(Half::Second) && text[..first].ends_with(b"\"");
+        let ends =
+            surrogate(&text, last) == Some(Half::First) && text[last + HALF..].starts_with(b"\"");
+        let mut joined = text.into_owned();
+        let before = self.first.take();
+        if ends {
+            let escape = joined.drain(last..last + HALF).collect::<Vec<u8>>();
+            self.first = escape.try_into().ok();
+        }
+        if let (Some(before), true) = (before, begins) {
+            joined.splice(first..first, before);
+        }
+        joined.into()
+    }
+}
+
+/// The positions of the first and the last unpaired surrogate.
+fn outer(text: &[u8]) -> Option<(usize, usize)> {
+    let mut halves = halves(text)?;
+    let first = halves.next()?;
+    Some((first, halves.last().unwrap_or(first)))
+}
+
+/// How many bytes the escape of a surrogate has.
+const HALF: usize = 6;
+
+/// The positions of the escapes of unpaired surrogates; `None`: there are none for sure.
+fn halves(text: &[u8]) -> Option<impl Iterator<Item = usize>> {
     memchr(b'\\', text)?;
     // All surrogates start like this, and few other letters do.
     let has_some = |mark: &str| find(text, mark.as_bytes()).is_some();
     if !has_some("\\ud") && !has_some("\\uD") {
         return None;
     }
-    let mut halves = halves(text).peekable();
-    halves.peek()?;
-    let mut mended = BytesMut::from(text);
-    for at in halves {
-        mended[at..at + REPLACEMENT.len()].copy_from_slice(REPLACEMENT);
-    }
-    Some(mended.freeze())
-}
-
-/// The positions of the escapes of unpaired surrogates.
-fn halves(text: &[u8]) -> impl Iterator<Item = usize> {
     let mut at = 0;
-    std::iter::from_fn(move || {
+    Some(std::iter::from_fn(move || {
         loop {
             at += memchr(b'\\', text.get(at..)?)?;
             match surrogate(text, at) {
-                Some(Half::First) if surrogate(text, at + 6) == Some(Half::Second) => at += 12,
+                Some(Half::First) if surrogate(text, at + HALF) == Some(Half::Second) => {
+                    at += 2 * HALF;
+                }
                 Some(_) => {
-                    at += 6;
-                    return Some(at - 6);
+                    at += HALF;
+                    return Some(at - HALF);
                 }
                 None => at += 2,
             }
         }
-    })
+    }))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,7 +148,7 @@ enum Half {
 
 /// The surrogate whose escape starts at this position.
 fn surrogate(text: &[u8], at: usize) -> Option<Half> {
-    let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    let digits = text.get(at..at + HALF)?.strip_prefix(b"\\u")?;
     let digits = std::str::from_utf8(digits).ok()?;
     // `from_str_radix` accepts a sign as well, but no escape of a surrogate starts with one.
     match u32::from_str_radix(digits, 16).ok()? {
@@ -174,7 +218,7 @@ fn byte_at(text: &[u8], line: usize, column: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{count_values, fault, mended};
+    use super::{Halves, count_values, fault, mended};
 
     #[test]
     fn values_are_counted_outside_of_strings_only() {
@@ -202,6 +246,32 @@ mod tests {
         ] {
             let mended = mended(text.as_bytes());
             assert_eq!(mended.as_deref(), expected.map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn halves_that_come_one_after_the_other_are_joined() {
+        for (texts, expected) in [
+            (
+                [r#"{"a":"x\ud83d"}"#, "{}", r#"{"a":"\ude00y"}"#],
+                [r#"{"a":"x"}"#, "{}", r#"{"a":"\ud83d\ude00y"}"#],
+            ),
+            (
+                [r#"["\ud83d"]"#, r#"["\ude00\uD83D"]"#, r#"["\uDE00"]"#],
+                [r#"[""]"#, r#"["\ud83d\ude00"]"#, r#"["\uD83D\uDE00"]"#],
+            ),
+            (
+                [r#"["\ud83d "]"#, r#"["\ude00"]"#, r#"["\ud83d\ude00"]"#],
+                [r#"["\ud83d "]"#, r#"["\ude00"]"#, r#"["\ud83d\ude00"]"#],
+            ),
+            (
+                [r#"["\ud83d"]"#, r#"["\ud83d"]"#, r#"[" \ude00"]"#],
+                [r#"[""]"#, r#"[""]"#, r#"[" \ude00"]"#],
+            ),
+        ] {
+            let mut halves = Halves::default();
+            let joined = texts.map(|text| halves.join(text.as_bytes().into()));
+            assert_eq!(joined, expected.map(str::as_bytes), "{texts:?}");
         }
     }
 
