@@ -115,7 +115,11 @@ pub fn write_request(
     if conversation.origin == Api::Messages {
         turns.extend(continued(&turns));
     }
-    let instructions = split_instructions(&mut turns);
+    // "Response input messages must contain the word 'json'": it is in the instructions, as a rule.
+    let instructions = match conversation.format {
+        Format::Json => None,
+        Format::Text | Format::Schema { .. } => split_instructions(&mut turns),
+    };
     let input = input(turns, target, &mut names, &mut dropped)?;
     let facts = target.facts();
     let effort = effort(&facts, &conversation.thinking, &mut dropped);

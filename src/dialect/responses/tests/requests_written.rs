@@ -312,3 +312,21 @@ fn something_is_said_at_least() {
     let nothing = json!([{"type": "message", "role": "user", "content": "(empty)"}]);
     assert_eq!(body["input"], nothing);
 }
+
+#[test]
+fn whoever_asks_for_json_is_heard_in_the_input() {
+    let mut conversation = of_chat(vec![
+        turn(Role::System, vec![text("Answer in JSON.")]),
+        turn(Role::User, vec![text("x")]),
+    ]);
+    let (body, _) = sent(conversation.clone(), "gpt-4o");
+    assert_eq!(body["instructions"], "Answer in JSON.");
+    conversation.format = Format::Json;
+    let (body, _) = sent(conversation, "gpt-4o");
+    assert!(body.get("instructions").is_none());
+    assert_eq!(body["text"]["format"]["type"], "json_object");
+    assert_eq!(
+        body["input"],
+        json!([{"type": "message", "role": "developer", "content": "Answer in JSON."}, {"type": "message", "role": "user", "content": "x"}])
+    );
+}
