@@ -1,5 +1,7 @@
 //! What a model may call.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::fields::{Object, kind_of, object, take_object, take_text, take_texts};
@@ -15,6 +17,18 @@ pub struct Tools {
     pub choice: Choice,
     /// Whether several may be called at once; `None` leaves that to the API.
     pub parallel: Option<bool>,
+}
+
+impl Tools {
+    /// Leaves out the tools that later ones with the same names replace.
+    pub fn replace(&mut self) {
+        let mut names = HashSet::new();
+        let mut list = std::mem::take(&mut self.list);
+        list.reverse();
+        list.retain(|tool| names.insert((tool.namespace.clone(), tool.name.clone())));
+        list.reverse();
+        self.list = list;
+    }
 }
 
 /// A tool that the client runs.

@@ -51,6 +51,8 @@ impl Toolbox {
             (None, Some(_)) => &[ANSWER_TOOL],
             (None, None) => &[],
         };
+        // "Tool names must be unique."
+        tools.replace();
         let mut names = Names::of(&tools.list, LONGEST_NAME, reserved);
         tools.list.retain(|tool| tools.choice.allows(tool));
         let must_call = tools.choice.is_forced() && !tools.list.is_empty();

@@ -30,6 +30,15 @@ fn named(name: &str) -> ToolName {
 }
 
 #[test]
+fn names_of_tools_are_unique() {
+    let mut later = tool("f");
+    later["description"] = "later".into();
+    let asked = asking(json!({"tools": [tool("f"), tool("g"), later]}));
+    let (body, _) = sent(&asked, OLDER);
+    assert_eq!(body["tools"], json!([tool("g"), later]));
+}
+
+#[test]
 fn the_choice_among_tools_is_said_in_anthropics_words() {
     let tools = json!({"tools": [tool("f"), tool("g")]});
     for (choice, parallel, expected, count) in [
