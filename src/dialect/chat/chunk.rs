@@ -64,6 +64,10 @@ pub(super) struct Choice<'a> {
     /// Some servers answer in the words of `/completions`, which have no message.
     pub(super) text: Loose<'a>,
     pub(super) finish_reason: Loose<'a>,
+    /// The text of the client's that ended the answer, or the number of a token (vLLM).
+    pub(super) stop_reason: Loose<'a>,
+    /// The same (`SGLang`).
+    pub(super) matched_stop: Loose<'a>,
     pub(super) error: Loose<'a>,
     /// Moonshot tells it here.
     pub(super) usage: Option<&'a RawValue>,

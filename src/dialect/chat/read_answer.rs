@@ -116,7 +116,10 @@ impl Reader {
             *failed = error_in(choice.error);
         }
         if end.is_none() {
-            *end = End::of(choice.finish_reason.as_text());
+            *end = end_of(
+                &choice.finish_reason,
+                [choice.stop_reason, choice.matched_stop],
+            );
         }
     }
 
@@ -144,6 +147,21 @@ impl Reader {
             let number = self.calls.older();
             called(number, Cow::Borrowed(""), *function, pieces);
         }
+    }
+}
+
+/// Why an answer ends, and the text of the client's that ended it, if it is one.
+fn end_of(reason: &Loose<'_>, stops: [Loose<'_>; 2]) -> Option<End> {
+    let end = End::of(reason.as_text())?;
+    let stop = stops
+        .into_iter()
+        .map(Loose::into_text)
+        .find(|stop| !stop.is_empty());
+    match stop {
+        Some(stop) if reason.as_text() == "stop" && !End::is_known(&stop) => {
+            Some(End::Stop(stop.into_owned()))
+        }
+        _ => Some(end),
     }
 }
 
@@ -178,7 +196,11 @@ pub fn read_answer<'a>(body: &'a [u8], _reading: &Reading) -> Option<Vec<Piece<'
         Some(error) => pieces.push(Piece::Failed(error)),
         // Some give no reason; there is no more of it, however.
         None => pieces.push(Piece::End(
-            End::of(choice.finish_reason.as_text()).unwrap_or(End::Whole),
+            end_of(
+                &choice.finish_reason,
+                [choice.stop_reason, choice.matched_stop],
+            )
+            .unwrap_or(End::Whole),
         )),
     }
     pieces.push(Piece::Over);

@@ -24,14 +24,13 @@ impl End {
         if matches!(name, "" | "null") {
             return None;
         }
-        let is = |(known, _): &&(&str, Self)| name.eq_ignore_ascii_case(known);
         // An unknown reason of a text that was said is an end like another.
-        Some(
-            WORDS
-                .iter()
-                .find(is)
-                .map_or(Self::Whole, |(_, end)| end.clone()),
-        )
+        Some(named(name).map_or(Self::Whole, Self::clone))
+    }
+
+    /// Whether this is one of the reasons that are known.
+    pub fn is_known(name: &str) -> bool {
+        named(name).is_some()
     }
 
     /// Whether an answer that says nothing is one all the same, because this is why.
@@ -49,6 +48,11 @@ impl End {
             Self::Whole | Self::Stop(_) | Self::Calls | Self::Failed => false,
         }
     }
+}
+
+fn named(name: &str) -> Option<&'static End> {
+    let is = |(known, _): &&(&str, End)| name.eq_ignore_ascii_case(known);
+    WORDS.iter().find(is).map(|(_, end)| end)
 }
 
 /// What they write. Sources: the references of `OpenAI`, Anthropic, Google (`FinishReason`), Mistral, `DeepSeek`, Zhipu,

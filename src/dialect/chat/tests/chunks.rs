@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{chunk, end, events, pieces, reading};
-use crate::dialect::chat::Reader;
+use crate::dialect::chat::{Reader, read_answer};
 use crate::dialect::conversation::{Begin, Citation, End, Event, Piece, Usage};
 
 #[test]
@@ -233,6 +233,35 @@ fn an_answer_that_tells_its_usage_is_whole_without_a_reason() {
         sent(&[text, json!("[DONE]")]),
         Some(Event::Text("4".into()))
     );
+}
+
+#[test]
+fn vllm_and_sglang_say_which_text_ended_the_answer() {
+    let stop = |text: &str| End::Stop(text.to_owned());
+    for (field, value, expected) in [
+        ("stop_reason", json!("END"), stop("END")),
+        ("matched_stop", json!("END"), stop("END")),
+        ("stop_reason", json!(151_643), End::Whole),
+        ("stop_reason", json!(null), End::Whole),
+        ("stop_reason", json!("end_turn"), End::Whole),
+    ] {
+        for reason in ["stop", "length"] {
+            let mut choice = json!({ "message": { "content": "x" }, "finish_reason": reason });
+            choice[field] = value.clone();
+            let whole = json!({ "id": "c", "choices": [choice] });
+            let expected = match reason {
+                "stop" => Piece::End(expected.clone()),
+                _ => Piece::End(End::Limit),
+            };
+            assert!(
+                pieces(std::slice::from_ref(&whole)).contains(&expected),
+                "{whole}"
+            );
+            let text = whole.to_string();
+            let answer = read_answer(text.as_bytes(), &reading()).unwrap();
+            assert!(answer.contains(&expected), "{whole}");
+        }
+    }
 }
 
 #[test]
