@@ -38,7 +38,12 @@ impl Calls {
         let (id, call_id) = (&*seen.item.id.0, &*seen.item.call_id.0);
         let is_same = |call: &Call| {
             if !call_id.is_empty() && !call.call_id.is_empty() {
-                return call.call_id == call_id;
+                // Two calls may have the same id, but neither the same item nor the same place.
+                let is_other = !id.is_empty()
+                    && !call.item_id.is_empty()
+                    && call.item_id != id
+                    && call.output_index != seen.output_index;
+                return call.call_id == call_id && !is_other;
             }
             let has_id = !id.is_empty() && call.item_id == id;
             has_id || seen.output_index.is_some() && call.output_index == seen.output_index

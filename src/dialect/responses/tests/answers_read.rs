@@ -271,25 +271,22 @@ fn calls_are_put_together_wherever_their_pieces_are() {
         "output_index": index, "item_id": format!("fc_{id}"), "delta": delta})
     };
     let end = json!({"type": "response.completed", "response": response("completed", json!([]))});
-    let events = [
-        added(0, "a"),
-        added(1, "b"),
-        delta(1, "b", "{\"y\""),
-        delta(0, "a", "{\"x\":1}"),
-        delta(1, "b", ":2}"),
-        end,
-    ];
-    let said: Vec<Event<'_>> = said(&events)
-        .into_iter()
-        .filter(|event| matches!(event, Event::Arguments(_)))
-        .collect();
-    assert_eq!(
-        said,
-        [
-            Event::Arguments("{\"x\":1}".into()),
-            Event::Arguments("{\"y\":2}".into())
-        ]
-    );
+    let mut alike = [added(0, "a"), added(1, "b")];
+    alike[1]["item"]["call_id"] = json!("a");
+    for begun in [[added(0, "a"), added(1, "b")], alike] {
+        let more = [
+            delta(1, "b", "{\"y\""),
+            delta(0, "a", "{\"x\":1}"),
+            delta(1, "b", ":2}"),
+            end.clone(),
+        ];
+        let said: Vec<Event<'_>> = said(&[&begun[..], &more].concat())
+            .into_iter()
+            .filter(|event| matches!(event, Event::Arguments(_)))
+            .collect();
+        let expected = ["{\"x\":1}", "{\"y\":2}"];
+        assert_eq!(said, expected.map(|text| Event::Arguments(text.into())));
+    }
 }
 
 #[test]
