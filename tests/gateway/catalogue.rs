@@ -267,7 +267,7 @@ fn providers() -> String {
             provider.name(),
             provider
                 .base_url()
-                .or(provider.url_form())
+                .or_else(|| provider.url_form())
                 .map_or_else(|| "yours".to_owned(), |url| format!("`{url}`")),
             list(provider.key_variables()),
             list(provider.families()),
