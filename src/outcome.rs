@@ -153,7 +153,9 @@ impl Outcome {
         const FACT: Consequences = Consequences::FACT;
         const FAILURE: Consequences = Consequences::FAILURE;
         match self {
-            Self::Success | Self::Superseded | Self::NoMemory | Self::Stopped => OURS,
+            Self::Success | Self::Superseded | Self::Stopped => OURS,
+            // Another one may take the request as it is, or answer more shortly.
+            Self::NoMemory => OURS.then(Retry::Elsewhere),
             Self::NoResources | Self::Full => OURS.then(Retry::Elsewhere).unread(),
             Self::RejectedRequest { .. } | Self::ContentRefused { .. } | Self::ClientGone => {
                 CLIENTS
@@ -331,9 +333,11 @@ mod tests {
 
     #[test]
     fn what_we_ourselves_lack_is_no_failure_of_the_upstream() {
-        assert_eq!(Outcome::NoResources.blame(), Blame::Nobody);
-        assert_eq!(Outcome::NoResources.retry(), Retry::Elsewhere);
-        assert!(!Outcome::NoResources.hurts_health());
+        for outcome in [Outcome::NoResources, Outcome::NoMemory] {
+            assert_eq!(outcome.blame(), Blame::Nobody);
+            assert_eq!(outcome.retry(), Retry::Elsewhere);
+            assert!(!outcome.hurts_health());
+        }
     }
 
     #[test]

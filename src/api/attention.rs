@@ -73,6 +73,8 @@ fn of_skipped(reason: SkipReason) -> Option<Attention> {
         | SkipReason::Unreadable
         | SkipReason::TooLarge
         | SkipReason::NoMemory
-        | SkipReason::NoTime => None,
+        | SkipReason::NoTime
+        | SkipReason::NoBudget
+        | SkipReason::OneAttempt => None,
     }
 }

@@ -259,7 +259,9 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
             | SkipReason::QuotaExhausted
             | SkipReason::ModelMissing
             | SkipReason::NoMemory
-            | SkipReason::NoTime => Some(None),
+            | SkipReason::NoTime
+            | SkipReason::NoBudget
+            | SkipReason::OneAttempt => Some(None),
         });
     let is_missing =
         |attempt: &AttemptReport| matches!(attempt.outcome, Outcome::EndpointMissing { .. });

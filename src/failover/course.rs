@@ -11,6 +11,7 @@ use super::decisions::decide::{InFlight, Next, Situation, StartReason, at_once, 
 use super::decisions::entry::Force;
 use super::decisions::plan::AttemptPlan;
 use super::decisions::queue::Place;
+use super::decisions::skip::SkipReason;
 use super::decisions::target::Target;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
@@ -97,7 +98,14 @@ impl<'r, 'a> Course<'r, 'a> {
     }
 
     fn exhausted(&mut self) -> Exhausted {
-        std::mem::take(&mut self.log).exhausted(&mut self.plan)
+        let end = if self.run.request.control.is_once {
+            SkipReason::OneAttempt
+        } else if Instant::now() >= self.run.until() {
+            SkipReason::NoTime
+        } else {
+            SkipReason::NoBudget
+        };
+        std::mem::take(&mut self.log).exhausted(&mut self.plan, end)
     }
 
     fn next(&mut self, now: Instant) -> Next {
@@ -156,7 +164,7 @@ impl<'r, 'a> Course<'r, 'a> {
         }
         self.has_turn = false;
         self.report_failover(&target);
-        self.plan.started(choice);
+        self.plan.started(choice, now);
         let phase = phase(reason, &permit);
         let number = self.log.begin(now);
         let is_limited = target.candidate.upstream.seats().is_some();
@@ -249,8 +257,8 @@ impl<'r, 'a> Course<'r, 'a> {
         if let Some(place) = self.place() {
             place.failed();
         }
-        // Another attempt in flight may have what this one lacked.
-        let is_raced = !self.race.is_empty() && (is_rejection || outcome == Outcome::NoMemory);
+        // Another attempt in flight may take what this one rejects.
+        let is_raced = !self.race.is_empty() && is_rejection;
         let is_asked_again = is_raced || is_rejection && self.plan.has_others(now).await;
         (is_final && !is_asked_again).then_some(End::Final)
     }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::attempts::ending::ReceivedError;
 use super::decisions::plan::AttemptPlan;
+use super::decisions::skip::SkipReason;
 use super::decisions::target::Target;
 use super::exhausted::Exhausted;
 use crate::config::UpstreamId;
@@ -83,8 +84,8 @@ impl AttemptLog {
         }
     }
 
-    /// The report on a request that nobody answered.
-    pub(super) fn exhausted(self, plan: &mut AttemptPlan<'_>) -> Exhausted {
+    /// The report on a request that nobody answered. `end`: why no more candidates were asked.
+    pub(super) fn exhausted(self, plan: &mut AttemptPlan<'_>, end: SkipReason) -> Exhausted {
         plan.complete();
         let now = Instant::now();
         Exhausted {
@@ -92,7 +93,7 @@ impl AttemptLog {
             waited: self.waited,
             error: self.error,
             fault: plan.fault().cloned(),
-            skipped: plan.skipped(now),
+            skipped: plan.skipped(end, now),
             retry_in: plan.retry_in(now),
             is_network_lost: plan.is_network_lost(),
             pinned_to: plan.pinned_to().cloned(),

@@ -55,6 +55,8 @@ pub(super) struct Entry<'a> {
     pub(super) translated: Option<Box<UpstreamRequest>>,
     /// Until when health does not admit the request, though it admits others.
     refused_until: Option<Instant>,
+    /// Why health kept it from being asked when another one was that is less preferred.
+    pub(super) skipped_for: Option<SkipReason>,
 }
 
 impl<'a> Entry<'a> {
@@ -73,6 +75,7 @@ impl<'a> Entry<'a> {
             asking: None,
             translated: None,
             refused_until: None,
+            skipped_for: None,
         }
     }
 
@@ -217,21 +220,24 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Why it has not been asked.
-    pub(super) fn why_not(&self, now: Instant) -> SkipReason {
-        let previews = self.all_keys().map(|key| self.health.preview(key, now));
-        let mut reasons = previews.filter_map(|preview| match preview {
-            AdmissionPreview::Admitted
-            | AdmissionPreview::SlowStart { .. }
-            | AdmissionPreview::HalfOpenProbe => None,
-            AdmissionPreview::Out { .. } => Some(SkipReason::OutOfRotation),
-            AdmissionPreview::CoolingDown { reason, .. } => Some(reason.into()),
-            AdmissionPreview::TakenOut { .. } => Some(SkipReason::TakenOut),
+    /// Why it is not asked; `None`: health lets it be asked.
+    pub(super) fn why_not(&self, now: Instant) -> Option<SkipReason> {
+        let reasons = self.all_keys().map(|key| {
+            let reason = match self.health.preview(key, now) {
+                AdmissionPreview::Admitted
+                | AdmissionPreview::SlowStart { .. }
+                | AdmissionPreview::HalfOpenProbe => return None,
+                AdmissionPreview::Out { .. } => SkipReason::OutOfRotation,
+                AdmissionPreview::CoolingDown { reason, .. } => reason.into(),
+                AdmissionPreview::TakenOut { .. } => SkipReason::TakenOut,
+            };
+            Some(reason)
         });
-        match reasons.next() {
-            Some(reason) => reason,
-            None if self.refused_until.is_some() => SkipReason::OutOfRotation,
-            None => SkipReason::NoTime,
+        // One key that is free is enough.
+        let reasons: Option<Vec<SkipReason>> = reasons.collect();
+        match reasons {
+            Some(reasons) => reasons.first().copied(),
+            None => (self.refused_until).map(|_| SkipReason::OutOfRotation),
         }
     }
 }

@@ -212,7 +212,8 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// An attempt at a candidate starts.
-    pub(in crate::failover) fn started(&mut self, choice: usize) {
+    pub(in crate::failover) fn started(&mut self, choice: usize, now: Instant) {
+        self.skip_preferred(choice, now);
         let entry = &mut self.entries[choice];
         self.repeats += u32::from(entry.calls > 0);
         entry.calls += 1;
@@ -254,6 +255,17 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
+    /// Notes why health keeps those from being asked that are preferred to this candidate: later it may not.
+    fn skip_preferred(&mut self, choice: usize, now: Instant) {
+        for other in 0..self.entries.len() {
+            let is_preferred = self.rank(other) < self.rank(choice);
+            let entry = &mut self.entries[other];
+            if is_preferred && entry.calls == 0 && entry.skipped_for.is_none() {
+                entry.skipped_for = entry.why_not(now);
+            }
+        }
+    }
+
     /// The candidates that are preferred to this one, with their places in the order of preference.
     fn preferred(&self, choice: usize) -> impl Iterator<Item = (usize, &Entry<'a>)> {
         let entries = self.entries.iter().enumerate();
@@ -281,23 +293,28 @@ impl<'a> AttemptPlan<'a> {
     }
 
     /// The candidate that is preferred to this one most, could have served the request, and has not; with the reason why
-    /// it was not asked, unless it was.
+    /// health kept it from being asked, unless it was asked. Whoever a client's retry does not begin with could be asked.
     pub(in crate::failover) fn preferred_to(
         &self,
         choice: usize,
     ) -> Option<(&'a ScopeId, Option<SkipReason>)> {
         let preferred = self.preferred(choice);
-        let able = preferred.filter(|(_, entry)| entry.calls > 0 || entry.tried != Tried::No);
+        let able = preferred.filter(|(_, entry)| {
+            entry.calls > 0 || entry.tried != Tried::No && entry.skipped_for.is_some()
+        });
         let (_, first) = able.min_by_key(|(rank, _)| *rank)?;
-        let why = (first.calls == 0).then(|| first.why_not(Instant::now()));
+        let why = first.skipped_for.filter(|_| first.calls == 0);
         Some((first.candidate.health.id(), why))
     }
 
-    /// The candidates that were skipped, and why.
-    pub(in crate::failover) fn skipped(&self, now: Instant) -> Vec<Skipped> {
+    /// The candidates that were skipped, and why. `end`: why those have not been asked whom health would admit.
+    pub(in crate::failover) fn skipped(&self, end: SkipReason, now: Instant) -> Vec<Skipped> {
         let left = self.entries.iter();
         let left = left.filter(|entry| entry.calls == 0 && entry.tried != Tried::No);
-        let left = left.map(|entry| Skipped::new(entry.candidate, entry.why_not(now)));
+        let left = left.map(|entry| {
+            let why = entry.why_not(now).unwrap_or(end);
+            Skipped::new(entry.candidate, why)
+        });
         let ineligible = self.order.skipped.iter().chain(&self.skipped);
         ineligible.cloned().chain(left).collect()
     }

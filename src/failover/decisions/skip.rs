@@ -59,8 +59,12 @@ pub enum SkipReason {
     TooLarge,
     /// The request would have to be translated, but other requests hold the memory for that.
     NoMemory,
-    /// The request's time or its route's budget was used up before it was its turn.
+    /// The request's time was over before it was its turn.
     NoTime,
+    /// The route's retry budget was used up before it was its turn.
+    NoBudget,
+    /// The request asks for one attempt only, and another one had it.
+    OneAttempt,
 }
 
 impl SkipReason {
@@ -75,7 +79,9 @@ impl SkipReason {
             | Self::QuotaExhausted
             | Self::ModelMissing
             | Self::NoMemory
-            | Self::NoTime => true,
+            | Self::NoTime
+            | Self::NoBudget
+            | Self::OneAttempt => true,
             Self::Elsewhere
             | Self::NoCredential
             | Self::NotWanted
@@ -109,6 +115,8 @@ impl SkipReason {
             Self::TooLarge => "too_large",
             Self::NoMemory => "no_memory",
             Self::NoTime => "no_time",
+            Self::NoBudget => "no_budget",
+            Self::OneAttempt => "one_attempt",
         }
     }
 
@@ -135,7 +143,9 @@ impl SkipReason {
             Self::ModelMissing => "it did not have the model",
             Self::Unreadable => "it has another API, and the JSON cannot be translated",
             Self::TooLarge => "it has another API, and the request is too large to be translated",
-            Self::NoTime => "no time or retry budget was left",
+            Self::NoTime => "no time was left",
+            Self::NoBudget => "the retry budget was used up",
+            Self::OneAttempt => "the request asks for one attempt only",
             Self::NoMemory => {
                 "it has another API, and there was no memory to translate the request"
             }

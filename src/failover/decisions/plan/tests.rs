@@ -75,7 +75,7 @@ impl Two {
     /// Makes an attempt at a candidate, which ends in this way.
     fn attempt(&self, plan: &mut AttemptPlan<'_>, choice: usize, outcome: &Outcome) {
         let (_, permit) = plan.admit(choice, Force::LastResort, self.now).unwrap();
-        plan.started(choice);
+        plan.started(choice, self.now);
         permit.finish(outcome, self.now);
         plan.failed(choice, outcome, self.now);
     }
@@ -151,7 +151,7 @@ fn doors(plan: &mut AttemptPlan<'_>, wait: Duration, now: Instant) -> Vec<Door> 
 }
 
 fn reasons(plan: &AttemptPlan<'_>, now: Instant) -> Vec<SkipReason> {
-    let skipped = plan.skipped(now);
+    let skipped = plan.skipped(SkipReason::NoTime, now);
     skipped.iter().map(|skipped| skipped.reason).collect()
 }
 
@@ -183,14 +183,14 @@ fn each_key_is_asked_once_and_one_that_is_put_back_again() {
     let two = Two::new();
     let mut plan = two.plan();
     let (target, permit) = plan.admit(0, Force::Never, two.now).unwrap();
-    plan.started(0);
+    plan.started(0, two.now);
     assert_eq!(target.blocked_until(two.now), None);
     permit.finish(&LIMITED, two.now);
     assert!(target.back_at(two.now) > two.now);
     plan.failed(0, &LIMITED, two.now);
     let (other, permit) = plan.admit(0, Force::Never, two.now).unwrap();
     assert_ne!(other.key, target.key);
-    plan.started(0);
+    plan.started(0, two.now);
     permit.finish(&LIMITED, two.now);
     plan.failed(0, &LIMITED, two.now);
     assert!(plan.admit(0, Force::LastResort, two.now).is_none());

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
-use super::{FAILURE, Force, MODEL, REFUSED, SHAPE, Two, candidate};
+use super::{FAILURE, Force, HOUR, LIMITED, MODEL, REFUSED, SHAPE, Two, candidate};
 use crate::config::Strategy;
 use crate::failover::decisions::decide::Tried;
 use crate::failover::decisions::order::Order;
@@ -95,8 +93,6 @@ fn the_first_choice_is_the_first_one_that_could_have_answered() {
     };
     assert!(plan.is_first_choice(0) && !plan.is_first_choice(1));
     assert_eq!(preferred(&plan, 0), None);
-    let not_asked = ("a".to_owned(), Some(SkipReason::NoTime));
-    assert_eq!(preferred(&plan, 1), Some(not_asked));
     two.attempt(&mut plan, 0, &FAILURE);
     assert!(!plan.is_first_choice(1));
     assert_eq!(preferred(&plan, 1), Some(("a".to_owned(), None)));
@@ -115,10 +111,34 @@ fn a_client_that_tries_again_gets_the_next_one_and_the_order_is_what_it_was() {
         assert_eq!(target.candidate.upstream.id().as_ref(), "b");
         drop(permit);
         assert!(!plan.is_first_choice(0) && plan.is_first_choice(1));
-        let preferred = plan.preferred_to(0).unwrap().0;
-        assert_eq!(preferred.upstream.as_ref(), "a");
-        assert!(plan.preferred_to(1).is_none());
+        plan.started(0, two.now);
+        // Nobody is to blame for that.
+        assert!(plan.preferred_to(0).is_none() && plan.preferred_to(1).is_none());
     }
+}
+
+#[test]
+fn who_was_in_a_cooldown_when_another_one_was_asked_was_skipped_for_that() {
+    let mut two = Two::new();
+    two.rule.candidates.swap(0, 1);
+    two.rule.candidates[0].tier = 0;
+    two.play(0, &LIMITED, 0.0);
+    let mut plan = two.plan();
+    two.attempt(&mut plan, 1, &Outcome::Success);
+    let why = |plan: &AttemptPlan<'_>| plan.preferred_to(1).unwrap().1;
+    assert_eq!(why(&plan), Some(SkipReason::RateLimited));
+    // Whatever becomes of it meanwhile.
+    assert!(plan.admit(0, Force::Never, two.now + HOUR).is_some());
+    assert_eq!(why(&plan), Some(SkipReason::RateLimited));
+}
+
+#[test]
+fn who_has_a_free_key_is_not_skipped_for_another_one() {
+    let mut two = Two::new();
+    two.play(0, &LIMITED, 0.0);
+    let plan = two.plan();
+    let end = [SkipReason::NoTime, SkipReason::NoTime];
+    assert_eq!(super::reasons(&plan, two.now), end);
 }
 
 #[test]
@@ -151,8 +171,8 @@ fn what_is_too_long_for_one_is_not_sent_to_whoever_takes_no_more() {
         }
         let mut plan = two.plan();
         two.attempt(&mut plan, 0, &Outcome::TooLong { status: 400 });
-        let tried = plan.choices(SHAPE, super::HOUR, two.now)[1].tried;
+        let tried = plan.choices(SHAPE, HOUR, two.now)[1].tried;
         assert_eq!(tried == Tried::Not, is_left, "{window:?}");
-        assert_eq!(plan.skipped(Instant::now()).len(), 1);
+        assert_eq!(plan.skipped(SkipReason::NoTime, two.now).len(), 1);
     }
 }
