@@ -2,7 +2,7 @@
 //!
 //! First a program that refuses nobody is asked by as many clients as it takes to find its capacity. Then one with a bounded
 //! queue is asked by few clients, by a generator that sends five times as many requests a second whatever the answers are (an
-//! open loop), and by few again. The program has the first processor for itself.
+//! open loop), by clients that ask again at once after a refusal, and by few again. The program has the first processor for itself.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,6 +24,8 @@ const UPSTREAM: Duration = Duration::from_millis(20);
 const CONNECTIONS: usize = 4000;
 const FEW: usize = 4;
 const MANY: usize = 256;
+/// So many clients that ask again at once, whatever they are told.
+const IMPATIENT: usize = 400;
 
 /// What became of the requests of a while.
 #[derive(Debug, Default)]
@@ -102,6 +104,7 @@ pub(crate) async fn flood(executable: &Path, length: Duration, words: usize) -> 
     let mut flooded = open(address, &request, capacity * 5.0, length).await;
     let processor =
         (program.processor_time() - before).as_secs_f64() / flooded.length.as_secs_f64();
+    let mut impatient = closed(address, &request, IMPATIENT, second * 5).await;
     sleep(second * 2).await;
     let mut after = closed(address, &request, FEW, second * 5).await;
     let mut text = String::from(
@@ -111,6 +114,7 @@ pub(crate) async fn flood(executable: &Path, length: Duration, words: usize) -> 
         ("capacity", &mut busy),
         ("few clients", &mut calm),
         ("five times capacity", &mut flooded),
+        ("clients that never wait", &mut impatient),
         ("2 s later", &mut after),
     ] {
         text += &(round.row(name) + "\n");
@@ -120,7 +124,7 @@ pub(crate) async fn flood(executable: &Path, length: Duration, words: usize) -> 
         <= 2.0 * millis(&calm.answered, 99).max(UPSTREAM.as_secs_f64() * 1e3)
         && millis(&flooded.refused, 99) <= 50.0
         && after.refused.is_empty()
-        && flooded.failed + after.failed == 0
+        && flooded.failed + impatient.failed + after.failed == 0
         && !flooded.answered.is_empty();
     (text, is_kept)
 }
