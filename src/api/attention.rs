@@ -67,6 +67,7 @@ fn of_skipped(reason: SkipReason) -> Option<Attention> {
         | SkipReason::OtherModel
         | SkipReason::CannotContinue
         | SkipReason::OutOfRotation
+        | SkipReason::NetworkLost
         | SkipReason::TakenOut
         | SkipReason::RateLimited
         | SkipReason::Busy

@@ -252,6 +252,7 @@ fn unsupported_feature(exhausted: &Exhausted) -> Option<&'static str> {
             | SkipReason::TooLarge => None,
             SkipReason::Elsewhere
             | SkipReason::OutOfRotation
+            | SkipReason::NetworkLost
             | SkipReason::TakenOut
             | SkipReason::RateLimited
             | SkipReason::Busy

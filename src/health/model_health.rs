@@ -103,8 +103,11 @@ impl ModelHealth {
     }
 
     /// The chance that a call succeeds now, between 0 and 1, as the calls of the last minutes suggest. Rate limits,
-    /// refused keys, rejected requests and clients that go away do not count.
+    /// refused keys, rejected requests and clients that go away do not count. While our own network is lost, none succeeds.
     pub fn odds(&self, now: Instant) -> f32 {
+        if self.cut_off_for(now).is_some() {
+            return 0.0;
+        }
         let now = self.epoch.tick(now);
         let mut odds = self.odds.now(now);
         if self.scope().core().phase.is_out() {
@@ -230,6 +233,13 @@ impl ModelHealth {
     /// Whether our own network is believed to be lost.
     pub fn is_network_lost(&self) -> bool {
         self.network.lost_since().is_some()
+    }
+
+    /// For how long our own network has been lost, if that is why its upstream cannot be connected to.
+    pub fn cut_off_for(&self, now: Instant) -> Option<Duration> {
+        let since = self.network.lost_to(&self.upstream)?;
+        let seconds = since.seconds_until(self.epoch.tick(now));
+        Some(Duration::from_secs_f32(seconds))
     }
 
     /// Whether it answers as it should, so that its answers show what is usual.

@@ -43,6 +43,13 @@ impl Network {
         Some(Tick(self.lost_since.load(Ordering::Acquire))).filter(|tick| tick.0 != 0)
     }
 
+    /// The same, if an upstream has not been reached since.
+    pub(super) fn lost_to(&self, upstream: &UpstreamHealth) -> Option<Tick> {
+        let since = self.lost_since()?;
+        let reached_at = self.reached_at.load(Ordering::Acquire);
+        (upstream.lost_at.load(Ordering::Acquire) > reached_at).then_some(since)
+    }
+
     /// Something succeeded, so the network is there. True if it was believed to be lost.
     pub(super) fn reached(&self, now: Tick) -> bool {
         self.reached_at.store(now.0, Ordering::Release);

@@ -113,8 +113,14 @@ impl<'a> Entry<'a> {
             Door::CoolingDown { until } => (2, *until),
             Door::Shut => (3, now),
         });
-        // A candidate whose keys have all been tried is not asked.
-        best.unwrap_or(Door::Out { is_fresh: false })
+        match (best, self.health.cut_off_for(now)) {
+            (Some(Door::Open), Some(cut_off_for)) => Door::Out {
+                is_fresh: cut_off_for < wait,
+            },
+            (Some(best), _) => best,
+            // A candidate whose keys have all been tried is not asked.
+            (None, _) => Door::Out { is_fresh: false },
+        }
     }
 
     /// Whether it has not been asked, and may be.
@@ -237,7 +243,8 @@ impl<'a> Entry<'a> {
         let reasons: Option<Vec<SkipReason>> = reasons.collect();
         match reasons {
             Some(reasons) => reasons.first().copied(),
-            None => (self.refused_until).map(|_| SkipReason::OutOfRotation),
+            None if self.refused_until.is_some() => Some(SkipReason::OutOfRotation),
+            None => (self.health.cut_off_for(now)).map(|_| SkipReason::NetworkLost),
         }
     }
 }

@@ -41,6 +41,8 @@ pub enum SkipReason {
     CannotContinue,
     /// It is out of rotation after failures.
     OutOfRotation,
+    /// Our own network does not lead to it.
+    NetworkLost,
     /// An operator has taken it out.
     TakenOut,
     /// In a cooldown after it rate-limited us.
@@ -72,6 +74,7 @@ impl SkipReason {
     pub fn is_for_now(self) -> bool {
         match self {
             Self::OutOfRotation
+            | Self::NetworkLost
             | Self::TakenOut
             | Self::RateLimited
             | Self::Busy
@@ -105,6 +108,7 @@ impl SkipReason {
             Self::OtherModel => "other_model",
             Self::CannotContinue => "cannot_continue",
             Self::OutOfRotation => "out_of_rotation",
+            Self::NetworkLost => "network_lost",
             Self::TakenOut => "taken_out",
             Self::RateLimited => "rate_limited",
             Self::Busy => "overloaded",
@@ -135,6 +139,7 @@ impl SkipReason {
             Self::OtherModel => "its embeddings are of another model and cannot be compared",
             Self::CannotContinue => "it cannot continue a prefill",
             Self::OutOfRotation => "it is out of rotation after failures",
+            Self::NetworkLost => "our own network is lost",
             Self::TakenOut => "an operator has taken it out",
             Self::RateLimited => "it is rate limited",
             Self::Busy => "it is overloaded",

@@ -197,7 +197,7 @@ fn a_failed_probe_is_believed_when_no_other_model_is_asked_for() {
 #[test]
 fn how_long_our_network_has_been_lost_is_known_until_it_is_back() {
     let mut bench = Bench::new();
-    let (a, b) = (bench.model("a", "m"), bench.model("b", "m"));
+    let [a, b, c] = ["a", "b", "c"].map(|upstream| bench.model(upstream, "m"));
     assert_eq!(bench.health.network_lost_for(bench.now), None);
     let gone = Outcome::Unreachable(Unreachable::Other);
     bench.attempt(&a, &gone);
@@ -205,9 +205,15 @@ fn how_long_our_network_has_been_lost_is_known_until_it_is_back() {
     bench.pass(7.0);
     assert!(bench.health.is_network_lost() && a.is_network_lost());
     assert!(near(bench.health.network_lost_for(bench.now), 7.0));
+    for (model, is_cut_off) in [(&a, true), (&b, true), (&c, false)] {
+        assert_eq!(near(model.cut_off_for(bench.now), 7.0), is_cut_off);
+        assert_eq!(model.odds(bench.now) == 0.0, is_cut_off);
+    }
     let back = bench.health.health_checked(&a.id().upstream, bench.now);
     assert!(matches!(back, Some(HealthChange::NetworkBack)));
     assert_eq!(bench.health.network_lost_for(bench.now), None);
+    assert_eq!(a.cut_off_for(bench.now), None);
+    assert!(a.odds(bench.now) > 0.1);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use backstop::simulator::{Fault, Script};
+use backstop::simulator::{Fault, Script, Simulator};
 
-use super::{AT_A_TIME, Clients, before, calls, upstreams};
-use crate::harness::Setup;
+use super::{AT_A_TIME, CHAT, Clients, before, calls, upstreams};
+use crate::harness::{Answered, Setup, TestGateway, chat, refusal};
 
 #[tokio::test]
 async fn when_three_of_five_refuse_connections_nobody_notices() {
@@ -128,4 +128,45 @@ async fn when_all_are_dead_they_are_soon_left_alone() {
         "each client is told before it leaves"
     );
     assert!(calls(&simulators) <= 52, "{} calls", calls(&simulators));
+}
+
+/// A gateway before two upstreams whose names nobody resolves, as in a network that is lost, and before these.
+async fn cut_off_from_two(others: &[Simulator]) -> TestGateway {
+    let keys = "provider: openai-compatible, api_key: k";
+    let mut setup = Setup::new()
+        .upstream_at("first", "http://first.invalid/v1", keys)
+        .upstream_at("second", "http://second.invalid/v1", keys);
+    for other in others {
+        setup = setup.upstream(other);
+    }
+    setup.lines("timeouts: {wait: 0s}").start().await
+}
+
+fn asked(answered: &Answered) -> Vec<String> {
+    let trail = answered.trail().into_iter();
+    let upstream = |entry: String| entry.split(':').next().unwrap().to_owned();
+    trail.map(upstream).collect()
+}
+
+#[tokio::test]
+async fn while_our_own_network_is_lost_a_request_fails_after_one_attempt() {
+    let gateway = cut_off_from_two(&[]).await;
+    for expected in [&["first", "second"][..], &["first"], &["first"]] {
+        let answered = gateway.post(CHAT, &chat()).await;
+        let error = refusal(&answered, 503, "local_network_unreachable");
+        assert_eq!(asked(&answered), expected, "{error}");
+        let message = error["message"].as_str().unwrap();
+        let says_why = message.contains("second: not asked, our own network is lost");
+        assert_eq!(says_why, expected.len() == 1, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_reached_without_the_network_that_is_lost_answers() {
+    let third = [Simulator::start("third", Script::healthy()).await.unwrap()];
+    let gateway = cut_off_from_two(&third).await;
+    for _ in 0..3 {
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.upstream(), "third", "{:?}", answered.body);
+    }
 }

@@ -274,7 +274,13 @@ fn a_lost_network_is_to_blame_only_where_somebody_was_asked() {
         two.attempt(&mut plan, choice, &gone);
     }
     assert!(plan.is_network_lost());
-    assert!(!two.plan().is_network_lost());
+    let mut other = two.plan();
+    assert!(!other.is_network_lost());
+    for (wait, is_fresh) in [(Duration::ZERO, false), (HOUR, true)] {
+        let out = Door::Out { is_fresh };
+        assert_eq!(doors(&mut other, wait, two.now), [out, out]);
+    }
+    assert_eq!(reasons(&other, two.now), [SkipReason::NetworkLost; 2]);
 }
 
 #[test]
