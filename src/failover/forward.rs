@@ -16,7 +16,7 @@ use super::answers::answer::Answer;
 use super::attempts::attempt::LARGEST_ANSWER;
 use super::attempts::deadline::{Deadline, Wait};
 use super::attempts::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
-use super::attempts::error_reply::{LARGEST_ERROR, wait_asked_by};
+use super::attempts::error_reply::{read_error, wait_asked_by};
 use super::attempts::first_piece::first_piece;
 use super::attempts::in_flight::{InFlightAttempt, Limit};
 use super::attempts::outbound::{outbound, send, traced};
@@ -30,11 +30,11 @@ use super::log::AttemptLog;
 use super::translation::reserve;
 use crate::dialect::{self, errors, messages};
 use crate::event::Event;
-use crate::outcome::{Defect, Outcome, Stage};
+use crate::outcome::{Blame, Defect, Outcome, Stage};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 use crate::upstream::{Outbound, Reply, Seat};
-use crate::wire::body::{Patience, read_into, read_whole};
+use crate::wire::body::{Patience, read_into};
 use crate::wire::headers::{EVENTS, PAGE, has_media_type};
 use crate::wire::upload::{PIECE, Sending};
 use crate::wire::{multipart, offload};
@@ -275,7 +275,7 @@ fn is_legible_error(reply: &Reply) -> bool {
 }
 
 /// An error without our key. An error that breaks off, or that is longer than any error, is discarded: nobody knows
-/// what the rest has.
+/// what the rest has. Its status is known all the same.
 async fn error(
     request: &ModelRequest,
     target: &Target<'_>,
@@ -283,7 +283,11 @@ async fn error(
     patience: Patience,
 ) -> Result<AttemptAnswer, Failure> {
     let outcome = outcome_by_status(request, &reply);
-    let body = read_whole(reply.body, LARGEST_ERROR, patience).await?;
+    let body = match read_error(reply.body, patience).await {
+        Ok(body) => body,
+        Err(_) if outcome.blame() == Blame::Upstream => return Err(outcome.into()),
+        Err(error) => return Err(error.into()),
+    };
     let error_body = target.candidate.upstream.without_key(target.key, body);
     let body = AttemptBody::Whole(error_body);
     Ok(AttemptAnswer::new(

@@ -28,7 +28,7 @@ use crate::failover::translation::reserve;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
 use crate::upstream::{Reply, Seat};
-use crate::wire::body::{Patience, read_whole};
+use crate::wire::body::Patience;
 use crate::wire::headers::has_media_type;
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
@@ -234,6 +234,16 @@ impl Attempt<'_> {
         }
     }
 
+    fn pace(&self, first: (Instant, Stage)) -> Pace {
+        let is_reasoning = self.is_reasoning();
+        Pace::new(
+            first,
+            self.timeouts.silence(is_reasoning),
+            self.timeouts.between_content(is_reasoning),
+            self.deadline.until(),
+        )
+    }
+
     /// An answer in one piece. It is received whole before the client gets any of it, so that every defect can fail
     /// over.
     async fn whole(
@@ -243,14 +253,8 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
-        let is_reasoning = self.is_reasoning();
-        let pace = Pace::new(
-            first,
-            self.timeouts.silence(is_reasoning),
-            self.timeouts.between_content(is_reasoning),
-            self.deadline.until(),
-        );
         let mut share = self.memory.share();
+        let pace = self.pace(first);
         let received = pace.read(&mut share, reply.body, LARGEST_ANSWER).await?;
         let received = share.hold(received);
         let headers = reply.headers;
@@ -340,9 +344,11 @@ impl Attempt<'_> {
     async fn no_stream(
         &self,
         reply: Reply,
+        first: (Instant, Stage),
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
-        let received = read_whole(reply.body, LARGEST_ERROR, self.to_the_end()).await?;
+        let (mut share, pace) = (self.memory.share(), self.pace(first));
+        let received = pace.read(&mut share, reply.body, LARGEST_ERROR).await?;
         let wait = wait_asked_by(&reply.headers);
         offload::at_once(received.len(), || {
             match translator.answer(self.request.endpoint, received.clone(), wait) {
@@ -364,7 +370,7 @@ impl Attempt<'_> {
         check_form(&reply.headers)?;
         let endpoint = self.request.endpoint;
         if has_media_type(&reply.headers, "application/json") {
-            return self.no_stream(reply, translator).await;
+            return self.no_stream(reply, first, translator).await;
         }
         let scribe = self.is_noted.then(|| Scribe::new(endpoint));
         let is_reasoning = self.is_reasoning();

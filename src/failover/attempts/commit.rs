@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::ending::{Failure, Held};
 use super::events::EventStream;
 use super::secrets::Secrets;
-use super::timers::StreamTimeouts;
+use super::timers::{AFTER_THE_END, StreamTimeouts};
 use crate::catalogue::Prefill;
 use crate::config::HoldConfig;
 use crate::outcome::{Defect, Outcome, Stage};
@@ -75,6 +75,7 @@ pub(super) async fn hold(
             }
             Ok(None) => (events.take_rest(), true),
             Err(ReadError::Stalled | ReadError::TooLate) => match hold.ran_out(&kept) {
+                Some(_) if events.is_complete() => return Err(kept.failure(&events)),
                 None => return Ok(hold.release(kept, body, events, committed)),
                 Some(stage) => return Err(Outcome::TimedOut(stage).into()),
             },
@@ -95,6 +96,9 @@ pub(super) async fn hold(
         }
         if is_over || kept.since.is_none() && events.is_over() {
             return Err(kept.failure(&events));
+        }
+        if events.is_complete() {
+            hold.hurry();
         }
         if kept.bytes.len() + events.held() > LONGEST_PREAMBLE {
             return Err(Outcome::InvalidReply(Defect::TooLarge).into());
@@ -133,6 +137,11 @@ impl Hold<'_> {
         } else if until > self.first.0 {
             self.first.0 = until;
         }
+    }
+
+    /// The answer is complete, and nothing is said in it.
+    fn hurry(&mut self) {
+        self.first.0 = self.first.0.min(Instant::now() + AFTER_THE_END);
     }
 
     /// When the held bytes are released, enough or not.
@@ -263,6 +272,18 @@ mod tests {
             hold.wait_on();
             assert_eq!(hold.first, (start + SECOND * seconds, stage), "{gap}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_says_nothing_has_little_time_to_end_once_it_is_complete() {
+        let start = Instant::now();
+        let thinking = Thinking::default();
+        let mut hold = hold(&thinking, SECOND * 10, None);
+        hold.hurry();
+        assert_eq!(hold.first.0, start + SECOND * 2);
+        tokio::time::advance(SECOND).await;
+        hold.hurry();
+        assert_eq!(hold.first.0, start + SECOND * 2);
     }
 
     #[tokio::test(start_paused = true)]

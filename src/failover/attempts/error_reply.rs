@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use tokio::time::Instant;
 
 use super::clients_account::is_about_clients_account;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError, shortened};
@@ -15,12 +16,31 @@ use crate::failover::decisions::target::Target;
 use crate::outcome::{Blame, Defect, Outcome};
 use crate::request::{ModelRequest, tokens_of_size};
 use crate::upstream::Reply;
-use crate::wire::body::{Patience, read_whole};
+use crate::wire::body::{Arriving, Patience, ReadError, read_whole};
 use crate::wire::headers::{JSON, retry_after};
 use crate::wire::offload;
 
 /// The most that is read of an error: enough to classify it and to pass it on.
 pub(in crate::failover) const LARGEST_ERROR: usize = 1 << 20;
+
+/// How long the body of an error may take. The status has said most of it, and the next candidate can be asked.
+const REST_OF_ERROR: Duration = Duration::from_secs(5);
+
+/// The body of an error whose head has come.
+pub(in crate::failover) async fn read_error(
+    body: impl Arriving,
+    patience: Patience,
+) -> Result<Bytes, ReadError> {
+    let until = Instant::now() + REST_OF_ERROR;
+    let soon = Patience {
+        until: until.min(patience.until),
+        ..patience
+    };
+    match read_whole(body, LARGEST_ERROR, soon).await {
+        Err(ReadError::TooLate) if until < patience.until => Err(ReadError::Stalled),
+        read => read,
+    }
+}
 
 /// Whose errors they are, and what is known of the request.
 #[derive(Clone, Copy)]
@@ -76,10 +96,8 @@ pub(super) async fn refusal(
     classify: impl Fn(&ErrorReply<'_>) -> Outcome,
     error_body: impl Fn(u16, Bytes) -> Bytes,
 ) -> Result<AttemptAnswer, Failure> {
-    // If the body breaks off, it is none of the API's.
-    let body = read_whole(reply.body, LARGEST_ERROR, patience)
-        .await
-        .unwrap_or_default();
+    // If the body breaks off, or does not come in time, it is none of the API's.
+    let body = read_error(reply.body, patience).await.unwrap_or_default();
     let (outcome, error_body) = offload::at_once(body.len(), || {
         let outcome = classify(&source.reply(reply.status, &reply.headers, &body));
         (outcome, error_body(reply.status, body.clone()))
@@ -178,7 +196,50 @@ fn page_in_short(body: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::page_in_short;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use hyper::body::{Body, Frame};
+    use tokio::time::Instant;
+
+    use super::{REST_OF_ERROR, page_in_short, read_error};
+    use crate::wire::body::{Patience, ReadError};
+
+    /// A body that never comes.
+    struct Never;
+
+    impl Body for Never {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_that_does_not_come_to_its_end_is_soon_given_up() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        const SECOND: Duration = Duration::from_secs(1);
+        for (idle, until, waited, is_too_late) in [
+            (MINUTE, MINUTE, REST_OF_ERROR, false),
+            (SECOND, MINUTE, SECOND, false),
+            (MINUTE, SECOND, SECOND, true),
+        ] {
+            let start = Instant::now();
+            let until = start + until;
+            let read = read_error(Never, Patience { idle, until }).await;
+            assert_eq!(start.elapsed(), waited, "{read:?}");
+            assert_eq!(matches!(read, Err(ReadError::TooLate)), is_too_late);
+            assert!(read.is_err());
+        }
+    }
 
     #[test]
     fn a_page_is_told_by_its_title_and_a_text_by_its_first_line() {

@@ -12,7 +12,7 @@ use crate::outcome::Stage;
 /// The rate of content is averaged over this time.
 const WINDOW: Duration = Duration::from_secs(30);
 /// After the terminal event, the rest (usage, `[DONE]`) comes at once or not at all.
-const AFTER_THE_END: Duration = Duration::from_secs(2);
+pub(super) const AFTER_THE_END: Duration = Duration::from_secs(2);
 
 /// The timeouts of a stream.
 #[derive(Clone, Copy, Debug)]

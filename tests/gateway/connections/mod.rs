@@ -7,6 +7,7 @@ mod packed;
 mod proxies;
 mod proxy;
 mod secrets;
+mod unfinished;
 
 use std::time::Duration;
 

@@ -1,0 +1,75 @@
+//! Replies of which enough has come to know what they are, and which then do not go on.
+
+use backstop::simulator::{Script, Simulator};
+use serde_json::{Value, json};
+
+use super::http1::{Bytes, Turn};
+use crate::harness::{Answered, Setup, chat, chat_stream, stream_text};
+
+const CHAT: &str = "/v1/chat/completions";
+const OPENAI: &str = "provider: openai-compatible, api_key: k";
+
+/// What a client gets where the first upstream says this to it, and then nothing, and the second one is well.
+async fn answer(said: &'static [u8], timeouts: &str, path: &str, body: &Value) -> Answered {
+    let first = Bytes::start(&[Turn::Say(said)]).await;
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let gateway = Setup::new()
+        .upstream_at("first", &format!("http://{}/v1", first.address), OPENAI)
+        .upstream(&second)
+        .lines(&format!("timeouts: {{{timeouts}}}"))
+        .start()
+        .await;
+    gateway.post(path, body).await
+}
+
+#[tokio::test]
+async fn an_error_whose_body_does_not_come_is_known_by_its_status() {
+    for (said, outcome) in [
+        (
+            &b"HTTP/1.1 503 Busy\r\ncontent-length: 9\r\n\r\n{"[..],
+            "first:overloaded",
+        ),
+        (
+            b"HTTP/1.1 429 Wait\r\ncontent-length: 9\r\n\r\n",
+            "first:rate_limited",
+        ),
+    ] {
+        let moderation = json!({"model": "omni-moderation", "input": "x"});
+        for (path, body) in [
+            (CHAT, chat()),
+            (CHAT, chat_stream()),
+            ("/v1/moderations", moderation),
+        ] {
+            let answered = answer(said, "idle: 200ms", path, &body).await;
+            assert_eq!(answered.trail()[0], outcome, "{path}");
+            assert_eq!(answered.upstream(), "second", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn json_in_place_of_a_stream_has_as_much_time_as_the_first_token() {
+    let said = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n";
+    let timeouts = "first_token: 200ms, idle: 200ms";
+    let answered = answer(said, timeouts, CHAT, &chat_stream()).await;
+    assert_eq!(answered.trail(), ["first:first_token_timeout", "second:ok"]);
+}
+
+/// A stream that is complete, has said nothing, and does not end.
+const SILENT: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n\
+    data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\"},\"finish_reason\":\"stop\"}]}\n\n";
+
+#[tokio::test]
+async fn a_stream_that_is_complete_and_says_nothing_is_not_waited_for() {
+    let answered = answer(SILENT, "first_token: 300s", CHAT, &chat_stream()).await;
+    assert_eq!(answered.trail(), ["first:no_answer", "second:ok"]);
+    // After the result of a tool it is the answer.
+    let mut after_a_tool = chat_stream();
+    after_a_tool["messages"] = json!([
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function",
+            "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": "done"}]);
+    let answered = answer(SILENT, "first_token: 300s", CHAT, &after_a_tool).await;
+    assert_eq!(answered.trail(), ["first:ok"]);
+    assert_eq!(stream_text(&answered.text()), (String::new(), true));
+}
