@@ -190,6 +190,12 @@ impl RequestRecord {
         self.close(RequestResult::Broken);
     }
 
+    /// The upstream that answers was lost.
+    pub(super) fn lost(mut self) {
+        self.failed_by.extend(self.served_by.clone());
+        self.close(RequestResult::Broken);
+    }
+
     /// The request is over.
     pub(super) fn finish(mut self, result: RequestResult) {
         self.close(result);
@@ -202,9 +208,6 @@ impl RequestRecord {
             (result, self.first_byte, &self.give_ups)
         {
             give_ups.gave_up(program, self.started_at.elapsed());
-        }
-        if result == RequestResult::Broken && self.failed_by.is_empty() {
-            self.failed_by.extend(self.served_by.clone());
         }
         if let Some(taken) = self.taken.take() {
             let cost = self.cost(result, taken.prompt);

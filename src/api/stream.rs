@@ -51,7 +51,11 @@ impl<S: Watched> RecordedStream<S> {
             record.attempts = end.attempts;
             record.tokens = end.tokens.or(record.tokens);
             record.content = self.stream.content();
-            record.failed_by.extend(end.failed_by);
+            for upstream in end.failed_by {
+                if !record.failed_by.contains(&upstream) {
+                    record.failed_by.push(upstream);
+                }
+            }
             if !end.failed_at.is_empty() {
                 record.failed_at = end.failed_at;
             }

@@ -93,11 +93,12 @@ pub(super) fn respond(relay: Box<Relay>, headers: HeaderMap, record: RequestReco
     response.headers_mut().remove(CONTENT_LENGTH);
     put_handshake(response.headers_mut());
     let upgrade = UpgradeHandler::new(|client, shutdown| async move {
-        record.finish(match relay.run(client, shutdown).await {
-            RelayEnd::Closed => RequestResult::Answered,
-            RelayEnd::Broken => RequestResult::Broken,
-            RelayEnd::ClientGone => RequestResult::ClientGone,
-        });
+        match relay.run(client, shutdown).await {
+            RelayEnd::Closed => record.finish(RequestResult::Answered),
+            RelayEnd::Failed => record.lost(),
+            RelayEnd::Stopped => record.finish(RequestResult::Broken),
+            RelayEnd::ClientGone => record.finish(RequestResult::ClientGone),
+        }
     });
     Handled {
         response,

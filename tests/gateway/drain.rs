@@ -65,7 +65,10 @@ async fn ended(events: &EventLog) -> (RequestResult, &'static str) {
 async fn drain(gateway: TestGateway) -> (RequestResult, &'static str) {
     let events = gateway.events.clone();
     within(gateway.gateway.drain()).await;
-    ended(&events).await
+    let ended = ended(&events).await;
+    let report = events.finished(0).await;
+    assert!(report.failed_by.is_empty(), "{:?}", report.failed_by);
+    ended
 }
 
 fn ends_with_notice(text: &str) {

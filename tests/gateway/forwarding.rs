@@ -437,6 +437,8 @@ async fn a_forwarded_stream_that_breaks_between_events_ends_with_an_error() {
         let path = "/v1/audio/transcriptions";
         let answer = gateway.open(Method::POST, path, &[], "{}").await;
         let body = answer.into_body().collect().await;
+        let report = gateway.events.finished(0).await;
+        assert_eq!(report.failed_by, ["raw".into()]);
         let Ok(body) = body else {
             assert!(!is_told, "{sent}");
             continue;

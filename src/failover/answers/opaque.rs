@@ -11,6 +11,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
+use crate::config::UpstreamId;
+use crate::event::AttemptReport;
 use crate::failover::attempts::ending::Opaque;
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::attempts::timers::{Timers, patience_with};
@@ -39,6 +41,8 @@ pub struct OpaqueStream {
     /// How many attempts it took.
     attempts: usize,
     is_broken: bool,
+    /// Its upstream, if that has failed.
+    failed_by: Vec<UpstreamId>,
     is_stopped: bool,
 }
 
@@ -65,6 +69,7 @@ impl OpaqueStream {
             timers,
             attempts,
             is_broken: false,
+            failed_by: Vec::new(),
             is_stopped: false,
         };
         match &body.first {
@@ -103,7 +108,10 @@ impl OpaqueStream {
     fn end(&mut self, outcome: Outcome, detail: Option<String>) {
         self.witness = None;
         if let Some(attempt) = self.attempt.take() {
-            attempt.end(outcome, detail);
+            let report = attempt.end(outcome, detail);
+            if self.is_broken {
+                self.failed_by = AttemptReport::failed(&[report]);
+            }
         }
     }
 
@@ -186,7 +194,7 @@ impl Watched for OpaqueStream {
             attempts: self.attempts,
             is_broken: self.is_broken,
             tokens: None,
-            failed_by: Vec::new(),
+            failed_by: self.failed_by.clone(),
             failed_at: Vec::new(),
         })
     }

@@ -56,8 +56,10 @@ pub struct Relay {
 pub enum RelayEnd {
     /// With a Close frame from either side.
     Closed,
-    /// The upstream was lost, or we had to stop.
-    Broken,
+    /// The upstream was lost.
+    Failed,
+    /// We had to stop.
+    Stopped,
     /// The client hung up without a Close frame.
     ClientGone,
 }
@@ -113,13 +115,13 @@ impl Relay {
                 let is_silent = error.as_ref().is_some_and(is_silence);
                 let code = if is_silent { LATER } else { RESTART };
                 part(up.from, down.to, &down.frames, close_frame(code, REASON)).await;
-                RelayEnd::Broken
+                RelayEnd::Failed
             }
             End::Shutdown => {
                 drop((down.from, up.to));
                 let goodbye = close_frame(RESTART, REASON_OF_DRAIN);
                 part(up.from, down.to, &down.frames, goodbye).await;
-                RelayEnd::Broken
+                RelayEnd::Stopped
             }
         }
     }

@@ -51,7 +51,7 @@ pub struct StreamEnd {
     pub is_broken: bool,
     /// What it costs, if the upstreams say so.
     pub tokens: Option<Tokens>,
-    /// The upstreams that have failed, if it is broken, and others than the one that began it may have.
+    /// The upstreams that have failed, if it is broken.
     pub failed_by: Vec<UpstreamId>,
     /// Where attempts have failed.
     pub failed_at: Vec<FailedAt>,

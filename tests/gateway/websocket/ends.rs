@@ -75,6 +75,7 @@ async fn a_client_whose_upstream_is_lost_is_asked_to_reconnect() {
         let report = gateway.events.finished(0).await;
         assert_eq!(report.result, RequestResult::Broken);
         assert_eq!(report.status, 101);
+        assert_eq!(report.failed_by.len(), 1);
         assert_eq!(outcomes(&gateway), ["stream_broken"]);
         let detail = attempts(&gateway)[0].detail.clone().unwrap();
         let detail_of = if is_reset { "broke: " } else { "hung up" };
@@ -236,10 +237,12 @@ async fn a_drain_waits_for_conversations_and_then_ends_them() {
     assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
     within(draining).await.unwrap();
     let result = |event: &_| match event {
-        backstop::event::Event::RequestFinished(report) => Some(report.result),
+        backstop::event::Event::RequestFinished(report) => {
+            Some((report.result, report.failed_by.len()))
+        }
         _ => None,
     };
-    assert_eq!(events.wait_for(result).await, RequestResult::Broken);
+    assert_eq!(events.wait_for(result).await, (RequestResult::Broken, 0));
 }
 
 #[tokio::test]
