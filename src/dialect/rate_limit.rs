@@ -10,11 +10,11 @@
 //! full again: with 500 requests a minute, the next one passes after 0.12 s. Only where a limit counts in windows, as
 //! the IETF's do, does nothing pass before its reset.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use jiff::Timestamp;
-use jiff::fmt::friendly::SpanParser;
+
+use crate::wire::waits::wait_until;
 
 /// What is left of the tightest rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,9 @@ pub fn tightest(headers: &HeaderMap, tokens: usize, now: SystemTime) -> Option<R
     let limits = read(headers, now);
     let left = limits.iter().filter_map(|limit| {
         let requests = limit.fitting(tokens)?;
-        let next_in = limit.next_in(requests + 1, tokens)?.min(LONGEST_PAUSE);
+        let next_in = limit
+            .next_in(requests.saturating_add(1), tokens)?
+            .min(LONGEST_PAUSE);
         Some(RateLimit {
             requests,
             limit: limit.whole(tokens),
@@ -86,7 +88,7 @@ fn plan_exhausted(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let (status, reset) = PLAN;
     let is_rejected = headers.get(status)? == "rejected";
     let reset = headers.get(reset)?.to_str().ok()?;
-    reset_in(reset.trim(), now).filter(|_| is_rejected)
+    wait_until(reset.trim(), now).filter(|_| is_rejected)
 }
 
 /// One rate limit.
@@ -177,7 +179,7 @@ fn read(headers: &HeaderMap, now: SystemTime) -> Vec<Limit<'_>> {
         match part {
             Part::Limit => limit.limit = first_number(value),
             Part::Remaining => limit.remaining = first_number(value),
-            Part::Reset => limit.reset = reset_in(value, now),
+            Part::Reset => limit.reset = wait_until(value, now),
         }
     }
     limits
@@ -231,34 +233,6 @@ fn field(value: &str) -> impl Iterator<Item = Limit<'_>> {
         }
         limit
     })
-}
-
-/// How long until a reset: a Go duration, plain seconds, an epoch in seconds or milliseconds, an RFC 3339 time or an
-/// HTTP date.
-pub fn reset_in(text: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(number) = text.parse::<f64>() {
-        return match number {
-            1e12.. => until(
-                UNIX_EPOCH + Duration::try_from_secs_f64(number / 1000.0).ok()?,
-                now,
-            ),
-            1e9.. => until(UNIX_EPOCH + Duration::try_from_secs_f64(number).ok()?, now),
-            _ => Duration::try_from_secs_f64(number).ok(),
-        };
-    }
-    // A time of day contains a colon; a duration with units does not.
-    if !text.contains(':') {
-        return SpanParser::new().parse_unsigned_duration(text).ok();
-    }
-    let time = match text.parse::<Timestamp>() {
-        Ok(rfc3339) => rfc3339.try_into().ok()?,
-        Err(_) => httpdate::parse_http_date(text).ok()?,
-    };
-    until(time, now)
-}
-
-fn until(time: SystemTime, now: SystemTime) -> Option<Duration> {
-    Some(time.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]

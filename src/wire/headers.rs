@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use memchr::memchr;
 
+use super::waits::wait_until;
+
 /// The content type of the JSON that we write.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -69,20 +71,14 @@ pub fn has_media_type(headers: &HeaderMap, wanted: &str) -> bool {
 }
 
 /// How long the sender asks us to wait: `retry-after-ms` (milliseconds), else `retry-after` (seconds or an HTTP date,
-/// RFC 9110, section 10.2.3).
+/// RFC 9110, section 10.2.3, or what else senders put there).
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let in_millis = text(HeaderName::from_static("retry-after-ms"));
     if let Some(millis) = in_millis.and_then(|value| value.trim().parse::<f64>().ok()) {
         return Duration::try_from_secs_f64(millis / 1000.0).ok();
     }
-    let value = text(header::RETRY_AFTER)?.trim();
-    match value.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()
-            .map(|date| date.duration_since(now).unwrap_or_default()),
-    }
+    wait_until(text(header::RETRY_AFTER)?.trim(), now)
 }
 
 #[cfg(test)]
@@ -128,6 +124,13 @@ mod tests {
         assert_eq!(
             wait("retry-after", "Thu, 01 Jan 1970 00:01:00 GMT"),
             Some(Duration::from_secs(60))
+        );
+        let epoch = headers(&[("retry-after", "1000000030")]);
+        let later = now + Duration::from_secs(1_000_000_000);
+        assert_eq!(retry_after(&epoch, later), Some(Duration::from_secs(30)));
+        assert_eq!(
+            wait("retry-after", "500ms"),
+            Some(Duration::from_millis(500))
         );
         assert_eq!(wait("retry-after", "soon"), None);
         assert_eq!(wait("retry-after", "-3"), None);

@@ -23,4 +23,5 @@ pub mod sse;
 pub mod tls;
 pub mod upgrade;
 pub mod upload;
+pub mod waits;
 pub mod websocket;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::mark::Mark;
 use super::wait::wait_in_words;
 use super::words::{MODEL_IS_GONE, WORDS_OF_GATEWAYS};
-use crate::dialect::rate_limit::reset_in;
+use crate::wire::waits::wait_until;
 
 /// The fields of an error that decide its outcome.
 #[derive(Debug, Default)]
@@ -134,7 +134,7 @@ impl ErrorFields {
         let said = [raw.message, raw.error_msg, raw.aws_message, raw.detail];
         let message = said.into_iter().flatten().next();
         Self {
-            wait: delay.and_then(|delay| reset_in(delay, SystemTime::UNIX_EPOCH)),
+            wait: delay.and_then(|delay| wait_until(delay, SystemTime::UNIX_EPOCH)),
             is_shaped: message.is_some() || code.is_some() || raw.kind.is_some(),
             code: text_or_number(code),
             kind: raw.kind.unwrap_or_default().into_owned(),

@@ -51,6 +51,14 @@ fn cases() -> Vec<Case> {
     vec![
         ("well", sized(""), true),
         (
+            "a limit that is never reset",
+            sized(
+                "\r\nX-RateLimit-Limit-Requests: 9\r\nX-RateLimit-Remaining-Requests: 0\
+                \r\nX-RateLimit-Reset-Requests: 1e22",
+            ),
+            true,
+        ),
+        (
             "one 103",
             reply("103 Early Hints\r\nLink: </x>", &sized("")),
             true,
