@@ -16,7 +16,7 @@ pub(super) struct ErrorResponse {
     message: String,
     kind: &'static str,
     param: Option<&'static str>,
-    code: &'static str,
+    pub(super) code: &'static str,
     attempts: Vec<AttemptReport>,
     pub(super) retry_after: Option<Duration>,
     /// Whether a retry makes no sense.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attention::{self, attention};
 use super::error::ErrorResponse;
 use super::story;
-use crate::event::AttemptReport;
+use crate::event::{AttemptReport, RequestResult};
 use crate::failover::{Exhausted, SkipReason, Skipped};
 use crate::outcome::{Blame, Outcome};
 
@@ -24,6 +24,15 @@ pub(super) fn error_response(exhausted: &Exhausted, model: &str) -> ErrorRespons
         .or_else(|| of_ours(exhausted, &message))
         .unwrap_or_else(|| of_upstreams(exhausted, &message));
     error_response.telling(exhausted.attempts.clone())
+}
+
+/// How such a request ended: if it is itself the reason, and no upstream is to blame, nobody has failed.
+pub(super) fn result(exhausted: &Exhausted) -> RequestResult {
+    let is_wrong = of_request(exhausted, &str::to_owned).is_some();
+    match is_wrong && exhausted.failed_by().is_empty() {
+        true => RequestResult::Rejected,
+        false => RequestResult::Failed,
+    }
 }
 
 /// The error, if the request itself is the reason.

@@ -51,6 +51,8 @@ pub(super) struct RequestRecord {
     pub(super) failed_by: Vec<UpstreamId>,
     /// Where attempts failed.
     pub(super) failed_at: Vec<FailedAt>,
+    /// Why it fails, where no upstream's failure is the reason.
+    pub(super) cause: Option<&'static str>,
     /// Why we refuse it, if there is no room for it.
     pub(super) refusal: Option<Refusal>,
     /// Which of its client's limits it has met.
@@ -93,6 +95,7 @@ impl RequestRecord {
             in_place_of: None,
             failed_by: Vec::new(),
             failed_at: Vec::new(),
+            cause: None,
             refusal: None,
             limit: None,
             taken: None,
@@ -170,6 +173,7 @@ impl RequestRecord {
         self.failure = Some(failure);
         self.failed_by = exhausted.failed_by();
         self.failed_at = AttemptReport::failed_at(&exhausted.attempts);
+        self.cause = exhausted.cause();
     }
 
     /// The response head is sent. `waited` is the time spent waiting for upstreams.
@@ -227,6 +231,7 @@ impl RequestRecord {
             in_place_of: self.in_place_of.take(),
             failed_by: std::mem::take(&mut self.failed_by),
             failed_at: std::mem::take(&mut self.failed_at),
+            cause: self.cause,
             failure: self.failure.take(),
             refusal: self.refusal,
             limit: self.limit,

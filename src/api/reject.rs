@@ -373,10 +373,12 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
     if matches!(rejection, Rejection::Method) {
         headers.insert(ALLOW, METHODS);
     }
-    let mut result = match rejection {
+    let result = match rejection {
         Rejection::Stopping | Rejection::Overloaded | Rejection::Panicked => RequestResult::Failed,
+        Rejection::Exhausted(unanswered) => exhausted::result(&unanswered.exhausted),
         _ => RequestResult::Rejected,
     };
+    record.cause = Some(error_response.code);
     if error_response.is_in_vain {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
@@ -386,7 +388,6 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
             headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));
         }
         record.unanswered(exhausted, story::for_log(exhausted, model));
-        result = RequestResult::Failed;
     }
     if rejection.is_to_nobody() {
         // The record stays unfinished, so the request counts as cancelled by the client.

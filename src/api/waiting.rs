@@ -112,7 +112,7 @@ fn body_of(
         Err(exhausted) => {
             record.unanswered(&exhausted, story::for_log(&exhausted, model));
             let client_api = record.client_api;
-            record.finish(RequestResult::Failed);
+            record.finish(exhausted::result(&exhausted));
             let error_response = exhausted::error_response(&exhausted, model);
             full(error_events(
                 endpoint,

@@ -38,6 +38,9 @@ pub struct RequestReport {
     /// Where attempts failed by the fault of the upstream, each place once with its last failure, whatever came of the
     /// request.
     pub failed_at: Vec<FailedAt>,
+    /// Why it failed, where no upstream's failure is the reason: the label of an outcome or of why nobody was asked, or the
+    /// code of our own error.
+    pub cause: Option<&'static str>,
     /// Who failed and how, if nobody answered; never a secret, and nothing from a prompt. It names the model that the
     /// client asked for.
     pub failure: Option<String>,

@@ -42,6 +42,16 @@ impl Exhausted {
         failed
     }
 
+    /// What kept everybody from answering, in a label: how the last attempt ended, if that was not for the request; else why
+    /// the first candidate that could serve it was not asked.
+    pub fn cause(&self) -> Option<&'static str> {
+        let mut attempts = self.attempts.iter().rev();
+        let attempt = attempts.find(|attempt| attempt.outcome.blame() != Blame::Client);
+        let mut skipped = self.skipped.iter().map(|skipped| skipped.reason);
+        let label = attempt.map(|attempt| attempt.outcome.label());
+        label.or_else(|| skipped.find(|why| why.is_for_now()).map(SkipReason::label))
+    }
+
     /// Whether every candidate that could be tried rejects the request itself, or what its model makes of it. If another candidate has failed, or is
     /// skipped for now, the 400 may be about our translation, and the request may succeed later.
     pub fn is_against_request(&self) -> bool {
@@ -120,6 +130,19 @@ mod tests {
         ];
         let failed_by = Exhausted::of(&asked, &skipped).failed_by();
         assert_eq!(failed_by, ["a", "c"].map(UpstreamId::from));
+    }
+
+    #[test]
+    fn what_kept_everybody_from_answering_is_not_what_was_said_about_the_request() {
+        let cause = |asked: &[(&str, Outcome)], skipped: &[(&str, SkipReason)]| {
+            Exhausted::of(asked, skipped).cause()
+        };
+        let (no, limited) = (("x", SkipReason::TooSmall), ("y", SkipReason::RateLimited));
+        assert_eq!(cause(&[], &[no, limited]), Some("rate_limited"));
+        let asked = [("a", Outcome::NoResources), ("b", REJECTED)];
+        assert_eq!(cause(&asked, &[limited]), Some("no_resources"));
+        assert_eq!(cause(&asked[1..], &[limited]), Some("rate_limited"));
+        assert_eq!(cause(&asked[1..], &[no]), None);
     }
 
     #[test]

@@ -345,15 +345,13 @@ impl Counts {
     }
 }
 
-/// How a request failed: as its last attempt did.
+/// How a request failed: as its last attempt did, or why there was none.
 fn kind(report: &RequestReport) -> &'static str {
     if report.result == RequestResult::Broken {
         return Outcome::StreamBroken.label();
     }
     match report.failed_at.last() {
         Some(last) => last.outcome,
-        // Nobody was asked: all were out of rotation, or we were stopped.
-        None if report.failed_by.is_empty() => Outcome::Stopped.label(),
-        None => OUT_OF_ROTATION,
+        None => report.cause.unwrap_or(OUT_OF_ROTATION),
     }
 }

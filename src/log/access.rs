@@ -101,6 +101,7 @@ mod tests {
             }),
             failed_by: Vec::new(),
             failed_at: Vec::new(),
+            cause: None,
             failure: None,
             refusal: None,
             limit: None,

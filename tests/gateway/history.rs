@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use backstop::event::Event;
 use backstop::outcome::Blame;
-use backstop::simulator::Script;
+use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, TestGateway, chat, pass, simulators};
+use crate::harness::{Setup, TestGateway, chat, pass, refusal, simulators};
 
 /// What the operators' address says at a path.
 async fn ask(gateway: &TestGateway, path: &str) -> Value {
@@ -84,6 +84,58 @@ async fn clients_upstreams_and_models_have_figures_and_who_has_no_traffic_has_no
         .filter_map(|point| point["figures"]["requests"].as_u64());
     assert_eq!(requests.sum::<u64>(), 2);
     assert_eq!(gateway.admin("/api/history?span=2h").await.status, 400);
+}
+
+#[tokio::test]
+async fn what_nobody_could_be_asked_for_is_counted_by_the_reason() {
+    let limited = Fault::RateLimited {
+        after: Duration::from_secs(30),
+    };
+    for (script, kinds) in [
+        (Script::fault(limited), json!({"rate_limited": 3})),
+        (
+            Script::status(401),
+            json!({"key_refused": 2, "unauthorized": 1}),
+        ),
+    ] {
+        let only = Simulator::start("only", script).await.unwrap();
+        let setup = Setup::new().upstream(&only);
+        let gateway = setup
+            .route_with(&["*"], &["only"], "wait: 0s")
+            .start()
+            .await;
+        for _ in 0..3 {
+            gateway.post("/v1/chat/completions", &chat()).await;
+        }
+        ended(&gateway, 3).await;
+        assert_eq!(only.received_count(), 1);
+        let clients = &availability(&gateway).await["clients"]["1m"];
+        assert_eq!(clients["failures"], kinds, "{clients:#}");
+    }
+}
+
+/// A client that asks for what nobody can do must not look like an outage.
+#[tokio::test]
+async fn a_request_that_is_wrong_itself_is_no_failure_also_where_nobody_was_asked_to_say_so() {
+    let only = Simulator::start("only", Script::healthy()).await.unwrap();
+    let gateway = Setup::new()
+        .upstream_as(
+            &only,
+            "provider: openai-compatible, capabilities: {n: false}",
+        )
+        .route(&["*"], &["only"])
+        .start()
+        .await;
+    let mut several = chat();
+    several["n"] = json!(2);
+    let refused = gateway.post("/v1/chat/completions", &several).await;
+    refusal(&refused, 400, "unsupported_by_upstreams");
+    let answered = gateway.post("/v1/chat/completions", &chat()).await;
+    assert_eq!(answered.status, 200);
+    ended(&gateway, 2).await;
+    let clients = &availability(&gateway).await["clients"]["1m"];
+    let counted = ["requests", "failed", "rejected"].map(|name| clients[name].clone());
+    assert_eq!(counted, [1, 0, 1].map(Value::from), "{clients:#}");
 }
 
 #[tokio::test]

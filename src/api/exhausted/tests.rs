@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::error_response;
+use super::{error_response, result};
 use crate::config::UpstreamId;
+use crate::event::RequestResult;
 use crate::failover::Exhausted;
 use crate::failover::SkipReason::{
     self, KeyRefused, ModelMissing, NoCredential, NoMemory, NoTime, OutOfRotation, QuotaExhausted,
@@ -46,6 +47,25 @@ fn expect(asked: &[Outcome], skipped: &[SkipReason], status: u16, named: &str) {
         (status, named.to_owned()),
         "{asked:?}, not {skipped:?}"
     );
+}
+
+#[test]
+fn a_request_that_is_itself_the_reason_is_no_failure_unless_an_upstream_is_to_blame() {
+    let is_failed =
+        |asked: &[Outcome], skipped: &[SkipReason]| match result(&exhausted(asked, skipped)) {
+            RequestResult::Rejected => false,
+            RequestResult::Failed => true,
+            other => panic!("{other:?}"),
+        };
+    assert!(!is_failed(&[], &[TooSmall]));
+    assert!(!is_failed(&[], &[Unsupported("tools"), TooLarge]));
+    assert!(!is_failed(&[], &[NoCredential]));
+    assert!(!is_failed(&[TOO_LONG], &[]));
+    assert!(!is_failed(&[FILTERED], &[]));
+    assert!(is_failed(&[FAILED, TOO_LONG], &[]));
+    assert!(is_failed(&[], &[TooSmall, OutOfRotation]));
+    assert!(is_failed(&[], &[KeyRefused]));
+    assert!(is_failed(&[foreign_error(413)], &[]));
 }
 
 fn expect_failure(asked: &[Outcome], skipped: &[SkipReason]) {
