@@ -13,6 +13,7 @@ mod reply;
 mod seats;
 mod send;
 mod shortage;
+mod spelling;
 mod upgrade;
 
 pub use account::{MessagesUrl, Outbound, Upstream};
