@@ -29,6 +29,8 @@ pub struct RateLimit {
 
 /// The longest pause without a refusal: the headers of concurrent replies contradict each other.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// No allowance takes longer to be full again.
+const LONGEST_RESET: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// How headers of rate limits begin.
 const PREFIXES: [&str; 3] = ["x-ratelimit-", "anthropic-ratelimit-", "ratelimit-"];
@@ -123,7 +125,7 @@ impl Limit<'_> {
 
     /// How long until so many requests fit.
     fn next_in(&self, requests: i64, tokens: usize) -> Option<Duration> {
-        let reset = self.reset?;
+        let reset = self.reset?.min(LONGEST_RESET);
         let (Some(limit), Some(remaining)) = (self.limit, self.remaining) else {
             return Some(reset);
         };
@@ -187,7 +189,12 @@ fn read(headers: &HeaderMap, now: SystemTime) -> Vec<Limit<'_>> {
 
 /// The older forms of the IETF's headers list policies after the number: `100, 100;w=60`.
 fn first_number(value: &str) -> Option<f64> {
-    value.split([',', ';']).next()?.trim().parse().ok()
+    number(value.split([',', ';']).next()?.trim())
+}
+
+/// Some servers send `Infinity` or `NaN` where they have no limit: that says nothing.
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// `x-ratelimit-remaining-tokens` and `anthropic-ratelimit-tokens-remaining` both tell what remains of `tokens`.
@@ -221,7 +228,7 @@ fn field(value: &str) -> impl Iterator<Item = Limit<'_>> {
             let Some((key, value)) = item.trim().split_once('=') else {
                 continue;
             };
-            let number = value.parse::<f64>().ok();
+            let number = number(value);
             match key {
                 "q" | "limit" => limit.limit = number,
                 "r" | "remaining" => limit.remaining = number,

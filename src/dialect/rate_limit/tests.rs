@@ -176,3 +176,35 @@ fn the_tightest_allowance_counts_and_pauses_only_for_a_moment() {
     ];
     assert_eq!(left(&without_end), Some((i64::MAX, 1000)));
 }
+
+/// Whatever an upstream says of its limits, its answer is an answer.
+#[test]
+fn what_is_no_number_of_this_world_says_nothing() {
+    let said = |limit: &str, remaining: &str, reset: &str| {
+        let headers = headers(&[
+            ("x-ratelimit-limit-requests", limit),
+            ("x-ratelimit-remaining-requests", remaining),
+            ("x-ratelimit-reset-requests", reset),
+        ]);
+        exhausted(&headers, 1000, now());
+        let left = tightest(&headers, 1000, now());
+        left.map(|left| (left.requests, left.limit, left.next_in.as_millis()))
+    };
+    assert_eq!(said("60", "5", "10s"), Some((5, Some(60), 181)));
+    for no_limit in ["NaN", "Infinity", "-inf", "unlimited"] {
+        assert_eq!(said(no_limit, "5", "10s"), Some((5, None, 1000)));
+        for reset in ["10s", no_limit] {
+            assert_eq!(said(no_limit, no_limit, reset), None);
+        }
+    }
+    let most = i64::MAX;
+    assert_eq!(said("1e300", "1e300", "1"), Some((most, Some(most), 1000)));
+    for endless in [
+        "18446744073709551615s",
+        "18446744073709549568",
+        "9999-12-30T00:00:00Z",
+    ] {
+        assert!(said("60", "5", endless).is_some(), "{endless}");
+    }
+    assert_eq!(said("60", "5", "1e22"), None);
+}
