@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use crate::config::parse_address;
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct ConfigArgs {
     /// The configuration; without it ./backstop.yaml, else one made from the provider keys in the environment
     #[arg(long, env = "BACKSTOP_CONFIG", value_name = "FILE")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 
 use super::arguments::ServeArgs;
 use super::failure::Failure;
@@ -82,8 +83,15 @@ impl Serving<'_> {
                 Some(request) = requests.recv() => Some(request),
             };
             supervisor::reloading();
-            let config = self.read();
-            let reloaded = self.gateway.reload(config).await;
+            let reloading = async {
+                let config = read(self.args, &mut self.watch).await;
+                self.gateway.reload(config).await
+            };
+            let reloaded = tokio::select! {
+                reloaded = reloading => reloaded,
+                // The file system of what is read may be away.
+                () = self.stop.asked() => return Ok((self.gateway, self.stop)),
+            };
             supervisor::ready();
             // Everybody else learns from the log what came of it.
             if let Some(asker) = asker {
@@ -91,19 +99,23 @@ impl Serving<'_> {
             }
         }
     }
+}
 
-    fn read(&mut self) -> Result<Config, String> {
-        self.watch.read();
-        let found = settings::find(&self.args.config).map_err(|failure| {
-            if let Failure::Config(problems) = &failure {
-                self.watch.follow_too(&problems.files);
-            }
-            failure.to_string()
-        })?;
-        let config = self.args.applied_to(found.config);
-        self.watch.follow(&config);
-        Ok(config)
-    }
+/// Reads the configuration again, or says what is wrong with it.
+async fn read(args: &ServeArgs, watch: &mut Watch) -> Result<Config, String> {
+    let (look, named) = (watch.look(), args.config.clone());
+    let reading = spawn_blocking(move || (look(), settings::find(&named)));
+    let (held, found) = reading.await.map_err(|error| error.to_string())?;
+    watch.was_read(held);
+    let found = found.map_err(|failure| {
+        if let Failure::Config(problems) = &failure {
+            watch.follow_too(&problems.files);
+        }
+        failure.to_string()
+    })?;
+    let config = args.applied_to(found.config);
+    watch.follow(&config);
+    Ok(config)
 }
 
 impl ServeArgs {

@@ -20,7 +20,7 @@ use crate::config::{Config, ReloadWhen};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What the files held: `None` for one that is not there, or no regular file. A pipe could be read only once.
-type Contents = Vec<Option<u64>>;
+pub(super) type Contents = Vec<Option<u64>>;
 
 /// The files of a configuration, and what they held when they were last read.
 pub(super) struct Watch {
@@ -44,9 +44,15 @@ impl Watch {
         }
     }
 
-    /// The files are about to be read, whoever has asked for it.
-    pub(super) fn read(&mut self) {
-        self.read = contents(&self.files);
+    /// Finds what the files hold, which may take a while: a network file system may be away.
+    pub(super) fn look(&self) -> impl FnOnce() -> Contents + Send + use<> {
+        let files = self.files.clone();
+        move || contents(&files)
+    }
+
+    /// The files held this when they were about to be read, whoever has asked for it.
+    pub(super) fn was_read(&mut self, held: Contents) {
+        self.read = held;
         self.found = None;
     }
 
@@ -78,9 +84,7 @@ impl Watch {
             if self.when == ReloadWhen::OnRequest {
                 continue;
             }
-            let files = self.files.clone();
-            // A network file system may be away.
-            let Ok(now) = spawn_blocking(move || contents(&files)).await else {
+            let Ok(now) = spawn_blocking(self.look()).await else {
                 continue;
             };
             if self.is_settled(now) {
@@ -144,6 +148,11 @@ mod tests {
         watch.is_settled(now)
     }
 
+    fn read(watch: &mut Watch) {
+        let held = watch.look()();
+        watch.was_read(held);
+    }
+
     #[test]
     fn what_is_still_being_written_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
@@ -157,7 +166,7 @@ mod tests {
         assert!(!look(&mut watch), "it is told once");
         fs::write(&watch.files[0], "two").unwrap();
         assert!(!look(&mut watch));
-        watch.read();
+        read(&mut watch);
         assert!(!look(&mut watch), "somebody else had it read");
     }
 
@@ -177,7 +186,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut watch = watch(&folder);
         let missing = folder.path().join("secret");
-        watch.read();
+        read(&mut watch);
         watch.follow_too(&[missing.clone(), missing.clone()]);
         assert!((0..5).all(|_| !look(&mut watch)));
         fs::write(&missing, "key").unwrap();

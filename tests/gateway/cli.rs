@@ -19,7 +19,7 @@ use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::harness::{Setup, chat, two_upstreams};
 
@@ -363,6 +363,25 @@ async fn a_signal_is_obeyed_as_soon_as_it_says_that_it_serves() {
         assert_eq!(running.terminate().await, Some(0));
         running.logged("\"message\":\"stopped\"").await;
     }
+}
+
+/// A network file system may be away. A pipe stands for one: who opens it waits for the other end, and who reads it for more.
+#[tokio::test]
+async fn a_signal_is_obeyed_while_a_configuration_cannot_be_read_to_its_end() {
+    let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut running, asking) = with_an_open_request(folder.path(), &upstream).await;
+    assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    let file = folder.path().join("backstop.yaml");
+    std::fs::remove_file(&file).unwrap();
+    let made = Command::new("mkfifo").arg(&file).status().await.unwrap();
+    assert!(made.success());
+    running.signal("-HUP").await;
+    let opening = spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(file));
+    let _other_end = tokio::time::timeout(PATIENCE, opening).await.unwrap();
+    let answer = ask(&running.clients).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(running.terminate().await, Some(0));
 }
 
 #[tokio::test]
