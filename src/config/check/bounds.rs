@@ -10,6 +10,8 @@ use crate::config::upstream::{UpstreamConfig, UpstreamId};
 
 /// Anything longer is a mistake, and could not be added to a point in time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// More at a time is a mistake, and could not be counted by all that count it.
+const MOST: usize = 1_000_000_000;
 
 impl Check<'_> {
     pub(super) fn timeouts(&mut self) {
@@ -64,6 +66,8 @@ impl Check<'_> {
             self.note(path.key("concurrency"), "must be at least 1");
         }
         let queue = path.key("queue");
+        self.not_countless(path.key("concurrency"), upstream.concurrency);
+        self.not_countless(queue.key("requests"), Some(upstream.queue.requests));
         if upstream.concurrency.is_none() && self.is_written(id, "queue") {
             self.note(queue, "is for upstreams with `concurrency` only");
         } else {
@@ -162,6 +166,12 @@ impl Check<'_> {
         }
     }
 
+    fn not_countless(&mut self, path: Path, count: Option<usize>) {
+        if count > Some(MOST) {
+            self.note(path, "must not be more than 1000000000");
+        }
+    }
+
     pub(super) fn limits(&mut self) {
         let limits = &self.config.limits;
         let path = Path::default().key("limits");
@@ -177,6 +187,8 @@ impl Check<'_> {
                 self.note(path.key(name), "must be at least 1");
             }
         }
+        self.not_countless(path.key("connections"), Some(limits.connections));
+        self.not_countless(path.key("requests"), Some(limits.requests));
         if limits.memory < limits.body && !self.found.is_spoilt(&path.key("body")) {
             self.note(
                 path.key("memory"),
