@@ -20,6 +20,9 @@ const LONGEST: u64 = 64 << 10;
 /// How long a command may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A token lasts no longer; some say that theirs lasts for as long as a number can tell.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Why a key could not be read. It never has the key in it, nor what a command wrote.
 #[derive(Debug, Error)]
 pub enum KeyError {
@@ -135,13 +138,14 @@ fn token(fields: &Map<String, Value>, now: Timestamp) -> Result<Found, KeyError>
         let value = fields.get(*name)?;
         let written = || value.as_str()?.parse::<Timestamp>().ok();
         let end = seconds(value).or_else(|| Some(written()?.as_second()))?;
-        Some(end - now.as_second())
+        Some(end.saturating_sub(now.as_second()))
     });
     let lifetime = lasts
         .or(ends)
         .and_then(|seconds| u64::try_from(seconds).ok());
+    let lifetime = lifetime.map(|seconds| Duration::from_secs(seconds).min(FOR_EVER));
     Ok(Found {
-        lifetime: lifetime.map(Duration::from_secs),
+        lifetime,
         ..plain(key.as_bytes())?
     })
 }
@@ -234,5 +238,14 @@ mod tests {
             Some(61)
         );
         assert_eq!(lifetime(json!({"token": "t", "expires_at": 1})), None);
+        let year = Some(365 * 24 * 3600);
+        for never in [json!(i64::MAX), json!(1e300), json!(i64::MAX.to_string())] {
+            assert_eq!(lifetime(json!({"token": "t", "expires_in": never})), year);
+            assert_eq!(lifetime(json!({"token": "t", "expires_at": never})), year);
+        }
+        assert_eq!(
+            lifetime(json!({"token": "t", "expires_at": i64::MIN})),
+            None
+        );
     }
 }
