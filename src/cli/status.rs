@@ -116,6 +116,8 @@ impl Asked {
     /// The status, with the availability where there is one.
     async fn answer(&self) -> anyhow::Result<Value> {
         let mut status = self.get("/api/status").await?;
+        let is_ours = status["condition"].is_string();
+        ensure!(is_ours, "what answers at {} is no backstop", self.address);
         // Figures are not worth failing for.
         status["availability"] = self.get("/api/availability").await.unwrap_or_default();
         Ok(status)
@@ -152,7 +154,6 @@ impl Asked {
 fn code(answer: &Value) -> u8 {
     match answer["condition"].as_str() {
         Some("well") => WELL,
-        Some(_) => WRONG,
-        None => UNKNOWN,
+        _ => WRONG,
     }
 }

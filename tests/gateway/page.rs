@@ -9,6 +9,8 @@ use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::harness::{
@@ -470,4 +472,27 @@ async fn backstop_status_answers_by_its_exit_code_too() {
     let (code, _, error) = backstop_status(&address, &[]).await;
     assert_eq!(code, Some(2));
     assert!(error.contains("no proxy answers"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_backstop_cannot_be_asked_for_a_status() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answering = tokio::spawn(async move {
+        for body in ["[]", "{}", "null"].iter().cycle() {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close");
+            let _ = stream
+                .write_all(format!("{head}\r\n\r\n{body}").as_bytes())
+                .await;
+        }
+    });
+    for _ in 0..3 {
+        let (code, table, error) = backstop_status(&address, &[]).await;
+        assert_eq!((code, table.as_str()), (Some(2), ""), "{error}");
+        assert!(error.contains("is no backstop"), "{error}");
+    }
+    answering.abort();
 }
