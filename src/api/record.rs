@@ -11,8 +11,8 @@ use super::give_ups::{GiveUps, Program};
 use crate::clients::Taken;
 use crate::config::UpstreamId;
 use crate::event::{
-    AttemptReport, ClientLimit, Event, Events, FailedAt, InPlaceOf, Refusal, RequestReport,
-    RequestResult, Tokens,
+    AttemptReport, ClientLimit, Event, Events, FailedAt, InPlaceOf, Refusal, RequestFailure,
+    RequestReport, RequestResult, Tokens,
 };
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
@@ -41,8 +41,8 @@ pub(super) struct RequestRecord {
     pub(super) route: Option<Arc<str>>,
     served_by: Option<UpstreamId>,
     pub(super) attempts: usize,
-    /// Who failed and how, if nobody answered.
-    failure: Option<String>,
+    /// Why nobody answered.
+    pub(super) failure: Option<Box<RequestFailure>>,
     /// The model that answered.
     model: Option<Arc<str>>,
     /// Who should have answered, if somebody else did.
@@ -51,8 +51,6 @@ pub(super) struct RequestRecord {
     pub(super) failed_by: Vec<UpstreamId>,
     /// Where attempts failed.
     pub(super) failed_at: Vec<FailedAt>,
-    /// Why it fails, where no upstream's failure is the reason.
-    pub(super) cause: Option<&'static str>,
     /// Why we refuse it, if there is no room for it.
     pub(super) refusal: Option<Refusal>,
     /// Which of its client's limits it has met.
@@ -95,7 +93,6 @@ impl RequestRecord {
             in_place_of: None,
             failed_by: Vec::new(),
             failed_at: Vec::new(),
-            cause: None,
             refusal: None,
             limit: None,
             taken: None,
@@ -167,13 +164,15 @@ impl RequestRecord {
         }
     }
 
-    /// No upstream has answered.
-    pub(super) fn unanswered(&mut self, exhausted: &Exhausted, failure: String) {
+    /// No upstream has answered. `story`: who failed and how.
+    pub(super) fn unanswered(&mut self, exhausted: &Exhausted, story: String) {
         self.attempts = exhausted.attempts.len();
-        self.failure = Some(failure);
+        self.failure = Some(Box::new(RequestFailure {
+            cause: exhausted.cause(),
+            story: Some(story),
+        }));
         self.failed_by = exhausted.failed_by();
         self.failed_at = AttemptReport::failed_at(&exhausted.attempts);
-        self.cause = exhausted.cause();
     }
 
     /// The response head is sent. `waited` is the time spent waiting for upstreams.
@@ -231,7 +230,6 @@ impl RequestRecord {
             in_place_of: self.in_place_of.take(),
             failed_by: std::mem::take(&mut self.failed_by),
             failed_at: std::mem::take(&mut self.failed_at),
-            cause: self.cause,
             failure: self.failure.take(),
             refusal: self.refusal,
             limit: self.limit,

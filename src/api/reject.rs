@@ -17,7 +17,7 @@ use super::story;
 use crate::browser::{METHODS, Refused};
 use crate::clients::{Client, Exceeded};
 use crate::config::UpstreamId;
-use crate::event::{ClientLimit, Refusal, RequestResult};
+use crate::event::{ClientLimit, Refusal, RequestFailure, RequestResult};
 use crate::failover::Exhausted;
 use crate::routing::RouteTable;
 use crate::wire::body::{Body, ReadError, full};
@@ -374,11 +374,11 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
         headers.insert(ALLOW, METHODS);
     }
     let result = match rejection {
-        Rejection::Stopping | Rejection::Overloaded | Rejection::Panicked => RequestResult::Failed,
+        Rejection::Stopping | Rejection::Panicked => RequestResult::Failed,
+        _ if rejection.refusal().is_some() => RequestResult::Failed,
         Rejection::Exhausted(unanswered) => exhausted::result(&unanswered.exhausted),
         _ => RequestResult::Rejected,
     };
-    record.cause = Some(error_response.code);
     if error_response.is_in_vain {
         headers.insert("x-should-retry", HeaderValue::from_static("false"));
     }
@@ -388,6 +388,11 @@ pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Respo
             headers.insert("x-backstop-attempts", attempts_header(&exhausted.attempts));
         }
         record.unanswered(exhausted, story::for_log(exhausted, model));
+    } else if result == RequestResult::Failed && rejection.refusal().is_none() {
+        record.failure = Some(Box::new(RequestFailure {
+            cause: Some(error_response.code),
+            story: None,
+        }));
     }
     if rejection.is_to_nobody() {
         // The record stays unfinished, so the request counts as cancelled by the client.

@@ -13,7 +13,9 @@ pub use attempt::{AttemptReport, Phase};
 pub use fact::Event;
 pub use finding::ModelFinding;
 pub use health_change::{HealthChange, ScopeId};
-pub use request::{ClientLimit, FailedAt, InPlaceOf, Refusal, RequestReport, RequestResult};
+pub use request::{
+    ClientLimit, FailedAt, InPlaceOf, Refusal, RequestFailure, RequestReport, RequestResult,
+};
 pub use shared_news::{SharedNews, Unusable};
 pub use sink::{Events, Sink};
 pub use tokens::Tokens;

@@ -38,12 +38,8 @@ pub struct RequestReport {
     /// Where attempts failed by the fault of the upstream, each place once with its last failure, whatever came of the
     /// request.
     pub failed_at: Vec<FailedAt>,
-    /// Why it failed, where no upstream's failure is the reason: the label of an outcome or of why nobody was asked, or the
-    /// code of our own error.
-    pub cause: Option<&'static str>,
-    /// Who failed and how, if nobody answered; never a secret, and nothing from a prompt. It names the model that the
-    /// client asked for.
-    pub failure: Option<String>,
+    /// Why nobody answered.
+    pub failure: Option<Box<RequestFailure>>,
     /// Why we refused it, if we had no room for it.
     pub refusal: Option<Refusal>,
     /// Which of its client's limits it has met, if it was refused for one.
@@ -58,6 +54,25 @@ pub struct RequestReport {
     pub tokens: Option<Tokens>,
     /// The part of `first_byte` that was not spent waiting for upstreams.
     pub added: Option<Duration>,
+}
+
+impl RequestReport {
+    /// What kept everybody from answering, in a label, if it failed by nothing that an upstream has said.
+    pub fn cause(&self) -> Option<&'static str> {
+        let refusal = self.refusal.map(Refusal::label);
+        refusal.or_else(|| self.failure.as_ref()?.cause)
+    }
+}
+
+/// Why nobody answered a request.
+#[derive(Clone, Debug)]
+pub struct RequestFailure {
+    /// What kept everybody from answering: the label of an outcome or of the reason why nobody was asked, or the code of our
+    /// own error; `None`: what was said about the request.
+    pub cause: Option<&'static str>,
+    /// Who failed and how, if anybody could have answered; never a secret, and nothing from a prompt. It names the model that
+    /// the client asked for.
+    pub story: Option<String>,
 }
 
 /// Why there was no room for a request.
@@ -151,7 +166,7 @@ pub enum RequestResult {
     Answered,
     /// An error because the request itself was wrong.
     Rejected,
-    /// An error because every upstream failed; or the error of the upstream to which the request was forwarded.
+    /// An error because every upstream failed, or because we had no room for it; or the error of the upstream to which the request was forwarded.
     Failed,
     /// An answer that broke off; it ended with an error.
     Broken,

@@ -352,6 +352,6 @@ fn kind(report: &RequestReport) -> &'static str {
     }
     match report.failed_at.last() {
         Some(last) => last.outcome,
-        None => report.cause.unwrap_or(OUT_OF_ROTATION),
+        None => report.cause().unwrap_or(OUT_OF_ROTATION),
     }
 }

@@ -88,7 +88,6 @@ fn request(result: RequestResult) -> RequestReport {
         in_place_of: None,
         failed_at: failed_by.iter().map(|_| failed()).collect(),
         failed_by,
-        cause: None,
         failure: None,
         refusal: None,
         limit: None,

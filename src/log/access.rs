@@ -101,7 +101,6 @@ mod tests {
             }),
             failed_by: Vec::new(),
             failed_at: Vec::new(),
-            cause: None,
             failure: None,
             refusal: None,
             limit: None,

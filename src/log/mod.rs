@@ -305,9 +305,13 @@ fn by(report: &RequestReport) -> String {
 
 /// Who failed, and how.
 fn failure(report: &RequestReport) -> String {
-    match (&report.failure, &report.served_by) {
-        (Some(failure), _) => failure.clone(),
-        (None, Some(upstream)) => format!("{upstream} answered {}", report.status),
+    let failure = report.failure.as_deref();
+    if let Some(story) = failure.and_then(|failure| failure.story.as_ref()) {
+        return story.clone();
+    }
+    match (&report.served_by, report.cause()) {
+        (Some(upstream), _) => format!("{upstream} answered {}", report.status),
+        (None, Some(cause)) => format!("backstop itself is the reason ({cause})"),
         (None, None) => "every upstream did".to_owned(),
     }
 }

@@ -101,6 +101,11 @@ async fn a_request_over_the_limit_is_asked_to_retry_soon() {
     }
     assert_eq!(upstream.received_count(), 1);
 
+    // It was not wrong itself.
+    let refused = gateway.events.finished(0).await;
+    assert_eq!(refused.result, RequestResult::Failed);
+    assert_eq!(refused.cause(), Some("requests"));
+
     // The slot is free again once its client has gone.
     gateway
         .events
