@@ -76,7 +76,8 @@ pub(super) fn escaped(text: &str) -> String {
             '<' => escaped += "&lt;",
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
-            // XML has no way to write other control characters.
+            // XML has no way to write these, nor other control characters.
+            '\u{fffe}' | '\u{ffff}' => escaped.push(' '),
             control if control.is_control() && control != '\n' => escaped.push(' '),
             other => escaped.push(other),
         }

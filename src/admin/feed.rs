@@ -105,14 +105,14 @@ mod tests {
     #[test]
     fn a_feed_has_what_the_rfc_wants_and_nothing_breaks_out_of_it() {
         let incident = json!({"id": 7, "upstream": "openai", "model": "<gpt>", "cause": "overloaded",
-            "words": "a & b\u{0} ]]>", "started_at": "2026-11-27T20:00:00Z", "ended_at": null,
+            "words": "a & b\u{0}\u{ffff} ]]>", "started_at": "2026-11-27T20:00:00Z", "ended_at": null,
             "requests": 40, "moved": 120, "noticed": 2});
         let feed = document(&[incident], "127.0.0.1:4001", "2026-11-27T21:00:00Z");
         for part in [
             "<updated>2026-11-27T20:00:00Z</updated>",
             "<title>&lt;gpt&gt; at openai was down (overloaded)</title>",
             "<author><name>backstop</name></author>",
-            "It said: a &amp; b  ]]&gt;",
+            "It said: a &amp; b   ]]&gt;",
             "120 requests were answered elsewhere",
         ] {
             assert!(feed.contains(part), "{part}: {feed}");
