@@ -41,6 +41,10 @@ use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, 
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};
 use crate::server::{ConnectionLimits, Server, Sharing};
+use crate::wire::caught;
+
+/// What is said of a reload that meets one.
+const BUG: &str = "a bug of the proxy: the log has a panic; the configuration before it stays";
 
 /// A running gateway. Dropping it stops it at once; `drain` stops it gracefully.
 #[derive(Debug)]
@@ -165,11 +169,14 @@ impl Gateway {
     }
 
     /// Uses another configuration from the next request on; open requests finish with the old one. The health of
-    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing. Returns
-    /// what has changed, or what is wrong.
+    /// unchanged upstreams is kept. A configuration that is invalid, or could not even be read, changes nothing, and nor
+    /// does one that a bug of ours cannot bear. Returns what has changed, or what is wrong.
     pub async fn reload(&self, config: Result<Config, String>) -> Reloaded {
         let taken_over = match config {
-            Ok(config) => self.take_over(&config).await,
+            Ok(config) => {
+                let taken_over = caught::run(self.take_over(&config)).await;
+                taken_over.unwrap_or_else(|| Err(BUG.to_owned()))
+            }
             Err(reason) => Err(reason),
         };
         let event = match &taken_over {

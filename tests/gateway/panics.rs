@@ -155,3 +155,24 @@ async fn a_stream_that_has_only_shown_signs_of_life_ends_with_an_error() {
     assert!(!text.contains("[DONE]"), "{text}");
     scene.ended(RequestResult::Broken).await;
 }
+
+#[tokio::test]
+async fn a_reload_fails_and_the_configuration_before_it_stays() {
+    let scene = Scene::set(Script::healthy()).await;
+    // No file can say so: more than a semaphore takes.
+    let mut config: Config = Setup::new().upstream(&scene.upstream).config().unwrap();
+    config.limits.requests = usize::MAX;
+    let refused = scene.gateway.reload(Ok(config)).await.unwrap_err();
+    assert!(refused.contains("a bug of the proxy"), "{refused}");
+    let rejected = |event: &Event| match event {
+        Event::ConfigRejected { reason } => Some(reason.clone()),
+        _ => None,
+    };
+    assert_eq!(scene.events.wait_for(rejected).await, refused);
+    let mut client = scene.client().await;
+    client.ask(CHAT, &chat().to_string()).await;
+    client.until("HTTP/1.1 200 ").await;
+    // The next one is taken.
+    let config = Setup::new().upstream(&scene.upstream).config();
+    scene.gateway.reload(config).await.unwrap();
+}
