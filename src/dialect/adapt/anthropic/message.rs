@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::provider_state::{is_reasoning, leave_thoughts};
 use super::turns::Turns;
-use crate::catalogue::{Facts, Sampling, Thinking, claude_facts};
+use crate::catalogue::{Facts, Sampling, Thinking, Unthinking, claude_facts};
 use crate::dialect::adapt::fields::{self, read, replace};
 use crate::dialect::adapt::schemas;
 use crate::dialect::conversation::fields::object;
@@ -100,11 +100,29 @@ impl Request<'_> {
     fn think(&mut self) {
         let thinking = self.get("thinking");
         match (thinking["type"].as_str(), self.model.thinking) {
+            (Some(asked @ ("disabled" | "between_tools")), _) => self.stay_quiet(asked),
             (Some("adaptive" | "enabled"), Thinking::Never) => self.stop_thinking(),
             (Some("adaptive"), Thinking::Budget) => self.think_within_budget(thinking),
             (Some("enabled"), _) if self.model.takes_budget => self.fit_budget(thinking),
             (Some("enabled"), _) => self.think_freely(thinking),
             _ => {}
+        }
+    }
+
+    /// Keeps it from thinking, as far as it can be kept.
+    fn stay_quiet(&mut self, asked: &str) {
+        let least = match self.model.unthinking {
+            Unthinking::Disabled => "disabled",
+            Unthinking::BetweenTools => "between_tools",
+            Unthinking::Never => {
+                self.drop("thinking");
+                let mut config = self.config();
+                config.entry("effort").or_insert_with(|| "low".into());
+                return self.put("output_config", config);
+            }
+        };
+        if asked != least {
+            self.put("thinking", json!({ "type": least }));
         }
     }
 

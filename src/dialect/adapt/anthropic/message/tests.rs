@@ -79,6 +79,48 @@ fn thinking_is_asked_for_as_each_model_takes_it() {
 }
 
 #[test]
+fn who_is_not_to_think_is_told_so_as_each_model_takes_it() {
+    let none: &[&str] = &[];
+    for (model, asked, sent, expected_dropped) in [
+        (
+            "claude-sonnet-5-5",
+            json!({"thinking": {"type": "disabled"}}),
+            json!({"thinking": {"type": "between_tools"}}),
+            none,
+        ),
+        (
+            "claude-opus-5",
+            json!({"thinking": {"type": "between_tools"}}),
+            json!({"thinking": {"type": "disabled"}}),
+            none,
+        ),
+        (
+            "claude-opus-5-5",
+            json!({"thinking": {"type": "disabled"}}),
+            json!({"output_config": {"effort": "low"}}),
+            &["thinking"],
+        ),
+        (
+            "claude-fable-5-1",
+            json!({"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}}),
+            json!({"output_config": {"effort": "high"}}),
+            &["thinking"],
+        ),
+    ] {
+        let (body, dropped) = adapted(&asking(&asked), model).unwrap();
+        assert_eq!(body, asking(&sent), "{model}");
+        assert_eq!(dropped, expected_dropped, "{model}");
+    }
+    for (model, quiet) in [
+        ("claude-opus-5", "disabled"),
+        ("claude-sonnet-5-5", "between_tools"),
+    ] {
+        let asked = asking(&json!({"thinking": {"type": quiet}}));
+        assert!(adapted(&asked, model).is_none(), "{model}");
+    }
+}
+
+#[test]
 fn nobody_thinks_with_a_budget_where_that_is_refused() {
     let call = json!({"type": "tool_use", "id": "a", "name": "f", "input": {}});
     let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a"}]});
