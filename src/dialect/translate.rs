@@ -161,7 +161,7 @@ impl UpstreamApi {
         let body = mended.as_ref().unwrap_or(&request.body);
         let adapted = match (self.dialect_for(endpoint), endpoint) {
             (Dialect::OpenAi, Endpoint::ChatCompletions) => adapt::adapt_chat(body, &self),
-            (Dialect::OpenAi, Endpoint::Responses) => adapt::adapt_response(body, &self.quirks),
+            (Dialect::OpenAi, Endpoint::Responses) => adapt::adapt_response(body, &self),
             (Dialect::Anthropic, _) => adapt::adapt_message(body, model, self.max_output)
                 .map(|(body, dropped)| Adapted { body, dropped }),
             (Dialect::OpenAi, _) => None,

@@ -12,6 +12,9 @@ use super::request::Signature;
 /// How a sealed signature begins.
 pub const SEAL: &str = "backstop1.";
 
+/// What a client of Responses includes to get its thoughts back without anything being stored.
+pub const INCLUDED: &str = "reasoning.encrypted_content";
+
 /// Replaces a signature that does not exist, because another model has made the call (Google's documentation of
 /// thought signatures).
 pub const NO_SIGNATURE: &str = "skip_thought_signature_validator";

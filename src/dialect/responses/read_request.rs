@@ -5,15 +5,12 @@ use serde_json::{Map, Value, json};
 use super::input::Read;
 use super::read_tools::{read_choice, read_tools};
 use crate::dialect::conversation::fields::{
-    Object, kind_of, take, take_list, take_object, take_text, take_words,
+    Object, kind_of, take, take_count, take_list, take_object, take_text, take_words,
 };
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Field, Format, Part, Role, Sampling,
-    Streaming, Thinking, Tools, Turn, Unsaid,
+    Streaming, Thinking, Tools, Turn, Unsaid, thoughts,
 };
-
-/// What a client includes to get its reasoning back without anything being stored.
-pub(super) const THOUGHTS: &str = "reasoning.encrypted_content";
 
 /// Reads a request.
 ///
@@ -46,7 +43,7 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
         model: take_text(&mut fields, "model").unwrap_or_default(),
         turns: input.turns,
         tools,
-        max_output: take(&mut fields, "max_output_tokens").as_u64(),
+        max_output: take_count(&mut fields, "max_output_tokens"),
         stop: Vec::new(),
         sampling: Sampling::read(&mut fields),
         thinking: thinking(reasoning, &mut dropped),
@@ -173,7 +170,7 @@ fn format(format: Object) -> Result<Format, Unsaid> {
 
 /// Names what is left. What is not stored anyway, and what the answer minds, is not left out.
 fn drop_rest(mut fields: Object, mut dropped: Dropped) -> Dropped {
-    if included(&fields).all(|field| field == THOUGHTS) {
+    if included(&fields).all(|field| field == thoughts::INCLUDED) {
         fields.shift_remove("include");
     }
     for (name, usual) in [

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::numbered::Numbered;
 use super::open_item::{Kind, OpenItem, item_id, reasoning};
-use super::read_request::THOUGHTS;
 use super::response::{Response, failure, usage};
 use crate::dialect::conversation::{
     Api, Asked, Begin, Citation, End, Event, Place, Signature, Usage, now, thoughts,
@@ -190,7 +189,7 @@ impl Writer {
     /// What proves a thought ends its item. Clients get it only if they ask for it.
     fn sign(&mut self, signature: Signature, out: &mut Vec<u8>) {
         let mut included = self.asked.said("include").as_array().into_iter().flatten();
-        let is_wanted = included.any(|field| field == THOUGHTS);
+        let is_wanted = included.any(|field| field == thoughts::INCLUDED);
         let sealed = match signature.of {
             _ if !is_wanted => None,
             Api::Responses => Some(signature.data),

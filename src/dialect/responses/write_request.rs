@@ -6,13 +6,12 @@ use serde::Serialize;
 use serde_json::{Number, Value, json};
 
 use super::items::Item;
-use super::read_request::THOUGHTS;
 use super::write_input::{Writer, continued, split_instructions};
 use super::write_tools::{Written as Declared, write_choice, write_search, write_tool};
 use crate::catalogue::Facts;
 use crate::dialect::conversation::{
     Api, Choice, Conversation, Dropped, Effort, Field, Format, Names, Reading, Sampling, Target,
-    Thinking, Tools, Turn, Unsaid, Written, history, schema, short_id,
+    Thinking, Tools, Turn, Unsaid, Written, history, schema, short_id, thoughts,
 };
 
 /// The longest name of a tool.
@@ -145,7 +144,7 @@ pub fn write_request(
         tool_choice,
         parallel_tool_calls,
         reasoning: reasoning(effort, &facts, is_shown),
-        include: thinks.then_some([THOUGHTS]),
+        include: thinks.then_some([thoughts::INCLUDED]),
         text,
         max_output_tokens: most.map(|most| most.max(LEAST_OUTPUT)),
         temperature,

@@ -11,8 +11,6 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::history::{self, Thoughts};
-use super::items;
-use super::thoughts::changed;
 use crate::catalogue::{Efforts, Facts, InChats, Quirks};
 use crate::dialect::adapt::fields::{put, replace, text_of};
 use crate::dialect::adapt::schemas;
@@ -142,32 +140,7 @@ fn stop_thinking(fields: &mut Fields<'_>) -> bool {
     is_off && put(fields, "thinking", &json!({ "type": "disabled" }))
 }
 
-/// Adapts the body of a Responses request to a provider's quirks; `None`: nothing had to change.
-pub fn adapt_response(body: &[u8], quirks: &Quirks) -> Option<Adapted> {
-    let has_developer = !quirks.has_developer && has(body, "developer");
-    if !has_developer && !has(body, "call_id") && !has(body, "tools") {
-        return None;
-    }
-    let repaired = changed(body, |items, is_whole| {
-        let is_changed = items::repair(items, is_whole);
-        let demoted = items
-            .iter_mut()
-            .map(|item| has_developer && history::demote(item));
-        demoted.fold(is_changed, |is_changed, is_demoted| is_changed | is_demoted)
-    });
-    let mut fields: Fields<'_> =
-        serde_json::from_slice(repaired.as_deref().unwrap_or(body)).ok()?;
-    if !replace(&mut fields, "tools", schemas::of_response) {
-        let dropped = Vec::new();
-        return repaired.map(|body| Adapted { body, dropped });
-    }
-    Some(Adapted {
-        body: serde_json::to_vec(&fields).ok()?.into(),
-        dropped: Vec::new(),
-    })
-}
-
-fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
+pub(super) fn asks_for_nothing(field: &str, value: &RawValue) -> bool {
     NOTHING.contains(&value.get()) || OFF.contains(&(field, value.get()))
 }
 
@@ -193,7 +166,7 @@ fn is_strict(quirks: &Quirks) -> bool {
     quirks.message_fields.is_some()
 }
 
-fn has(body: &[u8], name: &str) -> bool {
+pub(super) fn has(body: &[u8], name: &str) -> bool {
     find(body, format!("\"{name}\"").as_bytes()).is_some()
 }
 

@@ -6,10 +6,12 @@ mod history;
 mod items;
 mod marks;
 mod numbers;
+mod response;
 mod thoughts;
 mod turns;
 
-pub use chat::{Adapted, adapt_chat, adapt_response};
+pub use chat::{Adapted, adapt_chat};
 pub(super) use marks::without_marks;
 pub use numbers::Numbers;
+pub use response::adapt_response;
 pub(super) use thoughts::{without_own_thoughts, without_thoughts};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{adapt_chat, adapt_response};
+use super::adapt_chat;
 use crate::catalogue::{Dialect, Quirks};
 use crate::dialect::upstream_api::UpstreamApi;
 
@@ -167,13 +167,4 @@ fn the_limit_is_no_larger_than_can_be() {
     ] {
         assert_eq!(adapted(body, Quirks::OLDER).unwrap().0, expected);
     }
-}
-
-#[test]
-fn of_a_response_only_the_roles_change() {
-    let body = r#"{"max_output_tokens":1,"seed":2,"input":[{"role":"developer","content":"x"},{"type":"web_search_call","call_id":"c"}]}"#;
-    let adapted = adapt_response(body.as_bytes(), &Quirks::GROQ).unwrap();
-    assert_eq!(adapted.body, body.replace("developer", "system"));
-    assert!(adapt_response(body.as_bytes(), &Quirks::OPENAI).is_none());
-    assert!(adapt_response(br#"{"input":"developer"}"#, &Quirks::GROQ).is_none());
 }
