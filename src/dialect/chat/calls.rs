@@ -1,7 +1,7 @@
 //! Numbers the calls of a stream, whose pieces may lack what tells them apart, and puts their names together.
 
 use super::chunk::CallPart;
-use crate::dialect::conversation::lenient::Loose;
+use crate::dialect::conversation::lenient::TextOrJson;
 
 /// The calls of one answer so far.
 #[derive(Debug, Default)]
@@ -123,11 +123,11 @@ impl Known {
     }
 }
 
-fn is_empty(arguments: &Loose<'_>) -> bool {
+fn is_empty(arguments: &TextOrJson<'_>) -> bool {
     match arguments {
-        Loose::Nothing => true,
-        Loose::Text(text) => text.trim().is_empty(),
-        Loose::Other(_) => false,
+        TextOrJson::Nothing => true,
+        TextOrJson::Text(text) => text.trim().is_empty(),
+        TextOrJson::Json(_) => false,
     }
 }
 
@@ -141,12 +141,12 @@ struct Shape {
 }
 
 impl Shape {
-    fn see(&mut self, arguments: &Loose<'_>) {
+    fn see(&mut self, arguments: &TextOrJson<'_>) {
         match arguments {
-            Loose::Nothing => {}
-            Loose::Text(text) => text.bytes().for_each(|byte| self.see_byte(byte)),
+            TextOrJson::Nothing => {}
+            TextOrJson::Text(text) => text.bytes().for_each(|byte| self.see_byte(byte)),
             // Somebody who writes the object itself writes all of it.
-            Loose::Other(_) => self.has_closed = true,
+            TextOrJson::Json(_) => self.has_closed = true,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::dialect::conversation::lenient::{List, Loose, Object};
+use crate::dialect::conversation::lenient::{List, Loose, Object, TextOrJson};
 
 /// A list of objects; whatever else is in it says nothing.
 #[derive(Debug, Deserialize)]
@@ -37,6 +37,9 @@ pub(super) struct Chunk<'a> {
     pub(super) created: Loose<'a>,
     pub(super) choices: Objects<Choice<'a>>,
     pub(super) usage: Option<&'a RawValue>,
+    /// Sources of the whole answer: their addresses (Perplexity, xAI), and what is known of them (Perplexity).
+    pub(super) citations: List<Loose<'a>>,
+    pub(super) search_results: Objects<Page<'a>>,
     pub(super) error: Loose<'a>,
     /// Groq's own, in which it tells the usage without being asked.
     pub(super) x_groq: Object<Box<OfGroq<'a>>>,
@@ -62,7 +65,7 @@ pub(super) struct Choice<'a> {
     pub(super) delta: Object<Delta<'a>>,
     pub(super) message: Object<Box<Delta<'a>>>,
     /// Some servers answer in the words of `/completions`, which have no message.
-    pub(super) text: Loose<'a>,
+    pub(super) text: TextOrJson<'a>,
     pub(super) finish_reason: Loose<'a>,
     /// The text of the client's that ended the answer, or the number of a token (vLLM).
     pub(super) stop_reason: Loose<'a>,
@@ -77,7 +80,7 @@ pub(super) struct Choice<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Delta<'a> {
-    pub(super) content: Loose<'a>,
+    pub(super) content: TextOrJson<'a>,
     pub(super) refusal: Loose<'a>,
     pub(super) reasoning_content: Loose<'a>,
     pub(super) reasoning: Loose<'a>,
@@ -147,7 +150,7 @@ pub(super) struct Google<'a> {
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Function<'a> {
     pub(super) name: Loose<'a>,
-    pub(super) arguments: Loose<'a>,
+    pub(super) arguments: TextOrJson<'a>,
 }
 
 /// A custom tool and its text.
@@ -155,5 +158,5 @@ pub(super) struct Function<'a> {
 #[serde(default, bound(deserialize = "'de: 'a"))]
 pub(super) struct Custom<'a> {
     pub(super) name: Loose<'a>,
-    pub(super) input: Loose<'a>,
+    pub(super) input: TextOrJson<'a>,
 }

@@ -12,6 +12,7 @@ mod read_parts;
 mod read_request;
 mod read_tools;
 mod request_body;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::calls::Calls;
 use super::chunk::{Annotation, CallPart, Choice, Chunk, Delta, Extra, Function};
 use super::read_content::{read_content, read_thought};
+use super::sources::Sources;
 use super::usage::usage;
-use crate::dialect::conversation::lenient::{Loose, Object};
+use crate::dialect::conversation::lenient::{Loose, Object, TextOrJson};
 use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
 
 /// Reads the events of a stream.
@@ -18,6 +19,9 @@ pub struct Reader {
     calls: Calls,
     /// Whether a delta has come: a whole message behind it would repeat it.
     has_deltas: bool,
+    sources: Sources,
+    /// Whether the reason of the end has come.
+    has_ended: bool,
 }
 
 impl Reader {
@@ -67,6 +71,11 @@ impl Reader {
         let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage);
         let used = chunk.usage.or(of_groq).and_then(|costs| usage(costs.get()));
         pieces.extend(used.map(Piece::Usage));
+        self.sources.note(chunk.citations, chunk.search_results);
+        self.has_ended |= end.is_some();
+        if self.has_ended {
+            self.sources.tell(pieces);
+        }
         match (failed, end) {
             (Some(error), _) => pieces.push(Piece::Failed(error)),
             (None, Some(end)) => pieces.push(Piece::End(end)),
@@ -127,12 +136,17 @@ impl Reader {
     fn delta<'a>(&mut self, mut delta: Delta<'a>, pieces: &mut Vec<Piece<'a>>) {
         read_thought(&mut delta, pieces);
         let older = older(&mut delta);
+        let before = pieces.len();
         read_content(delta.content, pieces);
+        let is_text = |piece: &Piece<'_>| matches!(piece, Piece::Text(_));
+        self.sources.has_text |= pieces[before..].iter().any(is_text);
         let refusal = delta.refusal.into_text();
         if !refusal.is_empty() {
             pieces.push(Piece::Refusal(refusal));
         }
+        let before = pieces.len();
         pieces.extend(delta.annotations.objects().filter_map(cited));
+        self.sources.have_places |= pieces.len() > before;
         for (place, mut part) in delta.tool_calls.objects().enumerate() {
             let number = self.calls.number(&part, place == 0);
             let function = part.function.0.as_mut();
@@ -180,13 +194,16 @@ pub fn read_answer<'a>(body: &'a [u8], _reading: &Reading) -> Option<Vec<Piece<'
     let message = choice.message.0.take().map(|message| *message);
     let message = message.or_else(|| choice.delta.0.take());
     let message = message.or_else(|| match std::mem::take(&mut choice.text) {
-        Loose::Nothing => None,
+        TextOrJson::Nothing => None,
         content => Some(Delta {
             content,
             ..Delta::default()
         }),
     })?;
     whole(&mut reader, message, &mut pieces);
+    let sources = &mut reader.sources;
+    sources.note(completion.citations, completion.search_results);
+    sources.tell(&mut pieces);
     let used = completion
         .usage
         .or(choice.usage)
@@ -283,7 +300,7 @@ fn call<'a>(index: usize, part: CallPart<'a>, pieces: &mut Vec<Piece<'a>>) {
         name: custom.name.into_text(),
         is_custom: true,
     });
-    let text = custom.input.into_json();
+    let text = custom.input.into_text();
     if !text.is_empty() {
         pieces.push(Piece::Arguments { index, text });
     }
@@ -291,7 +308,7 @@ fn call<'a>(index: usize, part: CallPart<'a>, pieces: &mut Vec<Piece<'a>>) {
 
 fn called<'a>(index: usize, id: Cow<'a, str>, function: Function<'a>, pieces: &mut Vec<Piece<'a>>) {
     let name = function.name.into_text();
-    let text = function.arguments.into_json();
+    let text = function.arguments.into_text();
     // Most pieces are arguments alone.
     if text.is_empty() || !id.is_empty() || !name.is_empty() {
         pieces.push(Piece::Call {

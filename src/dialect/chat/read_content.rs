@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use super::chunk::Delta;
 use crate::dialect::conversation::Piece;
-use crate::dialect::conversation::lenient::Loose;
+use crate::dialect::conversation::lenient::{Loose, TextOrJson};
 
 /// Reads a content: a text, parts of one, or the answer's JSON itself (Cloudflare).
-pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) {
-    let value = match content {
-        Loose::Nothing => return,
-        Loose::Text(text) => {
+pub(super) fn read_content<'a>(content: TextOrJson<'a>, pieces: &mut Vec<Piece<'a>>) {
+    let json = match content {
+        TextOrJson::Nothing => return,
+        TextOrJson::Text(text) => {
             if !text.is_empty() {
                 pieces.push(Piece::Text(text));
             }
             return;
         }
-        Loose::Other(value) => *value,
+        TextOrJson::Json(json) => json,
     };
-    match value {
+    match serde_json::from_str(json).unwrap_or_default() {
         Value::Array(parts) if parts.is_empty() || parts.iter().any(is_part) => {
             for piece in parts.into_iter().filter_map(part) {
                 pieces.push(piece);
@@ -31,7 +31,7 @@ pub(super) fn read_content<'a>(content: Loose<'a>, pieces: &mut Vec<Piece<'a>>) 
                 pieces.push(piece);
             }
         }
-        json => pieces.push(Piece::Text(Cow::Owned(json.to_string()))),
+        _ => pieces.push(Piece::Text(Cow::Borrowed(json))),
     }
 }
 

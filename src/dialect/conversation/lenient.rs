@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::wire::json::{Field, Wanted, pick, wanted};
 
@@ -74,15 +75,6 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// The text, or the JSON of anything else.
-    pub fn into_json(self) -> Cow<'a, str> {
-        match self {
-            Self::Text(text) => text,
-            Self::Nothing => Cow::Borrowed(""),
-            Self::Other(value) => Cow::Owned(value.to_string()),
-        }
-    }
-
     /// Its text, if it is one.
     pub fn as_text(&self) -> &str {
         match self {
@@ -97,6 +89,29 @@ impl<'a> Loose<'a> {
             Self::Text(text) => text.trim().parse().ok(),
             Self::Other(value) => count_of(value),
             Self::Nothing => None,
+        }
+    }
+}
+
+/// A value that should be a text. Anything else stays as it was written: a tree would round its numbers.
+#[derive(Debug, Default)]
+pub enum TextOrJson<'a> {
+    /// null, or no value.
+    #[default]
+    Nothing,
+    /// It is one.
+    Text(Cow<'a, str>),
+    /// It is something else, in JSON.
+    Json(&'a str),
+}
+
+impl<'a> TextOrJson<'a> {
+    /// The text, or the JSON of anything else.
+    pub fn into_text(self) -> Cow<'a, str> {
+        match self {
+            Self::Nothing => Cow::Borrowed(""),
+            Self::Text(text) => text,
+            Self::Json(json) => Cow::Borrowed(json),
         }
     }
 }
@@ -132,6 +147,17 @@ impl<T> Default for List<T> {
 impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LooseVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for TextOrJson<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&'a RawValue>::deserialize(deserializer)?.get();
+        Ok(match json.as_bytes() {
+            b"null" => Self::Nothing,
+            [b'"', ..] => Self::Text(serde_json::from_str::<Text<'a>>(json).unwrap_or_default().0),
+            _ => Self::Json(json),
+        })
     }
 }
 

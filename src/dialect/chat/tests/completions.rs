@@ -68,6 +68,42 @@ fn an_object_as_content_is_the_text_of_the_answer() {
 }
 
 #[test]
+fn objects_in_place_of_texts_keep_their_numbers() {
+    let object = r#"{"n":25000000000000000000123,"d":1.10}"#;
+    for (kind, message, expected) in [
+        (
+            "function",
+            r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":OBJECT}}]}"#,
+            Event::Arguments(object.into()),
+        ),
+        (
+            "older",
+            r#"{"function_call":{"name":"f","arguments":OBJECT}}"#,
+            Event::Arguments(object.into()),
+        ),
+        (
+            "content",
+            r#"{"content":OBJECT}"#,
+            Event::Text(object.into()),
+        ),
+    ] {
+        let message = message.replace("OBJECT", object);
+        for field in ["message", "delta"] {
+            let body = format!(
+                r#"{{"id":"c","choices":[{{"index":0,"{field}":{message},"finish_reason":"stop"}}]}}"#
+            );
+            let whole = read_answer(body.as_bytes(), &reading()).unwrap();
+            let streamed = super::pieces(&[body.as_str().into()]);
+            for pieces in [whole, streamed] {
+                let pieces = pieces.into_iter().map(Piece::into_owned).collect();
+                let told = events(pieces);
+                assert!(told.contains(&expected), "{kind} {field}: {told:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_completion_ends_for_the_reason_it_gives() {
     for (finish, expected) in [
         (json!("stop"), End::Whole),

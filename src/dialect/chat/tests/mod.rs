@@ -10,6 +10,7 @@ mod properties;
 mod quirks;
 mod sent;
 mod sent_tools;
+mod sources;
 mod written;
 
 use std::collections::HashMap;
