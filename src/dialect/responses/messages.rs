@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use super::event::{Item, citation, parts};
 use crate::dialect::conversation::Piece;
 
+/// What stands between two messages of one answer.
+const BREAK: &str = "\n\n";
+
 /// The items of one kind that were passed on.
 #[derive(Debug, Default)]
 pub(super) struct Items {
@@ -18,9 +21,14 @@ pub(super) struct Items {
 }
 
 impl Items {
+    /// Whether it is this item that goes on.
+    fn is_open(&self, index: Option<u64>) -> bool {
+        self.open == Some(index)
+    }
+
     /// Something of an item is passed on; returns whether it is another item than before.
     pub(super) fn enter(&mut self, index: Option<u64>) -> bool {
-        if self.open == Some(index) {
+        if self.is_open(index) {
             return false;
         }
         self.close();
@@ -51,6 +59,8 @@ pub(super) struct Messages {
     before_part: usize,
     /// Whether a source of the message that goes on was passed on.
     has_cited: bool,
+    /// Whether another message would join the text of the one before.
+    goes_on: bool,
 }
 
 impl Messages {
@@ -65,12 +75,24 @@ impl Messages {
         if text.is_empty() {
             return;
         }
-        self.enter(place);
         let piece = piece(text);
+        let is_text = matches!(piece, Piece::Text(_));
+        if self.goes_on && is_text && !self.items.is_open(place.0) {
+            self.items.close();
+            self.said(BREAK);
+            pieces.push(Piece::Text(BREAK.into()));
+        }
+        self.enter(place);
         if let Piece::Text(text) = &piece {
             self.said(text);
         }
+        self.goes_on |= is_text;
         pieces.push(piece);
+    }
+
+    /// A call comes: text behind it stands apart.
+    pub(super) fn interrupt(&mut self) {
+        self.goes_on = false;
     }
 
     /// A text of the part that is open.
@@ -142,6 +164,7 @@ impl Messages {
                 let place = (index, Some(number));
                 self.say(place, part.text.0, Piece::Text, pieces);
                 self.say(place, part.refusal.0, Piece::Refusal, pieces);
+                before = self.length.saturating_sub(length);
             }
             let annotations = part.annotations.filter(|_| !has_cited);
             let annotations =

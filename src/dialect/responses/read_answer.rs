@@ -154,6 +154,7 @@ impl Reader {
             }
             _ if item.is_call() => {
                 self.thoughts.interrupt();
+                self.messages.interrupt();
                 let seen = Seen {
                     item,
                     output_index: index,
@@ -217,6 +218,7 @@ impl Reader {
                 }
                 _ if item.is_call() => {
                     self.thoughts.interrupt();
+                    self.messages.interrupt();
                     let seen = Seen {
                         item,
                         output_index: Some(place),

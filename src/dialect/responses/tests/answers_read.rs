@@ -19,7 +19,7 @@ fn pieces(events: &[Value]) -> Vec<Piece<'static>> {
 }
 
 /// What a client is told of them, with texts that follow each other joined.
-fn said(events: &[Value]) -> Vec<Event<'static>> {
+pub(super) fn said(events: &[Value]) -> Vec<Event<'static>> {
     let mut assembly = Assembly::new(reading().names);
     let mut said = Vec::new();
     for piece in pieces(events) {
@@ -29,7 +29,7 @@ fn said(events: &[Value]) -> Vec<Event<'static>> {
     arbitrary::folded(said)
 }
 
-fn response(status: &str, output: Value) -> Value {
+pub(super) fn response(status: &str, output: Value) -> Value {
     json!({
         "id": "resp_1", "object": "response", "created_at": 7.0, "model": "real", "status": status, "output": output,
         "error": null, "incomplete_details": null,

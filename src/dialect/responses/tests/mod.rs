@@ -5,6 +5,7 @@ mod answers_written;
 mod properties;
 mod requests_read;
 mod requests_written;
+mod several_messages;
 mod tools_read;
 
 use serde_json::{Value, json};
