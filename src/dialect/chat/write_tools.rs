@@ -90,7 +90,7 @@ fn written(choice: &Choice, names: &mut Names) -> Value {
         Choice::Unsaid => Value::Null,
         Choice::Auto | Choice::Among { must: false, .. } => "auto".into(),
         Choice::Never => "none".into(),
-        Choice::Any | Choice::Among { must: true, .. } => "required".into(),
+        Choice::Any | Choice::Search | Choice::Among { must: true, .. } => "required".into(),
         Choice::One(tool) => {
             let name = names.sent(&tool.name, tool.namespace.as_deref());
             json!({ "type": FUNCTION, "function": { "name": name } })

@@ -102,6 +102,8 @@ pub enum Choice {
     Any,
     /// This one.
     One(ToolName),
+    /// The provider's own web search.
+    Search,
     /// One of these (`allowed_tools`).
     Among {
         /// The tools.
@@ -120,14 +122,16 @@ impl Choice {
         };
         match self {
             Self::Among { names, .. } => names.iter().any(is_it),
-            Self::Unsaid | Self::Auto | Self::Never | Self::Any | Self::One(_) => true,
+            Self::Unsaid | Self::Auto | Self::Never | Self::Any | Self::One(_) | Self::Search => {
+                true
+            }
         }
     }
 
     /// Whether some tool must be called.
     pub fn is_forced(&self) -> bool {
         match self {
-            Self::Any | Self::One(_) | Self::Among { must: true, .. } => true,
+            Self::Any | Self::One(_) | Self::Search | Self::Among { must: true, .. } => true,
             Self::Unsaid | Self::Auto | Self::Never | Self::Among { must: false, .. } => false,
         }
     }

@@ -198,3 +198,69 @@ fn half_an_emoji_makes_no_event_unreadable() {
         );
     }
 }
+
+/// What a model is asked in one API for a request in another.
+fn put_into(to: Api, from: Api, body: Value) -> Value {
+    let upstream = UpstreamApi::new(Dialect::OpenAi);
+    let conversation = (from.form().read_request)(body).unwrap();
+    let written = (to.form().write_request)(conversation, &target(&upstream)).unwrap();
+    serde_json::from_slice(&written.body).unwrap()
+}
+
+#[test]
+fn a_search_of_the_web_is_chosen_in_the_words_of_each_api() {
+    let by_name = json!({ "type": "tool", "name": "web_search" });
+    let by_kind = json!({ "type": "web_search" });
+    let searching = |tools: Value| json!({ "model": "m", "max_tokens": 9, "messages": [], "tools": tools, "tool_choice": by_name });
+    let hosted = json!({ "type": "web_search_20250305", "name": "web_search", "max_uses": 8 });
+    let own = json!({ "name": "web_search", "input_schema": { "type": "object" } });
+
+    let sent = put_into(Api::Responses, Api::Messages, searching(json!([hosted])));
+    assert_eq!(sent["tool_choice"], by_kind);
+    let sent = put_into(Api::Responses, Api::Messages, searching(json!([own])));
+    assert_eq!(sent["tool_choice"]["type"], "function");
+    for kind in ["web_search", "web_search_preview"] {
+        let asked = json!({ "model": "m", "input": "hi", "tools": [{ "type": kind }], "tool_choice": { "type": kind } });
+        let sent = put_into(Api::Messages, Api::Responses, asked);
+        assert_eq!(sent["tool_choice"], by_name);
+        assert_eq!(sent["tools"][0]["name"], by_name["name"]);
+    }
+    let nothing = json!({ "model": "m", "input": "hi", "tool_choice": by_kind });
+    let refused = (Api::Responses.form().read_request)(nothing);
+    assert_eq!(refused.unwrap_err(), Unsaid("tool_choice"));
+}
+
+#[test]
+fn a_limit_may_have_a_point() {
+    let turns = json!([{ "role": "user", "content": "hi" }]);
+    for (from, asked) in [
+        (
+            Api::Chat,
+            json!({ "model": "m", "max_tokens": 9000.0, "messages": turns }),
+        ),
+        (
+            Api::Messages,
+            json!({ "model": "m", "max_tokens": 9000.0, "messages": turns,
+                "thinking": { "type": "enabled", "budget_tokens": 2048.0 } }),
+        ),
+        (
+            Api::Responses,
+            json!({ "model": "m", "max_output_tokens": 9000.0, "input": "hi" }),
+        ),
+    ] {
+        let chat = put_into(Api::Chat, from, asked.clone());
+        assert_eq!(chat["max_tokens"], 9000, "{from:?}");
+        let message = put_into(Api::Messages, from, asked);
+        assert_eq!(message["max_tokens"], 9000, "{from:?}");
+        if from == Api::Messages {
+            assert_eq!(message["thinking"]["budget_tokens"], 2048);
+        }
+    }
+}
+
+#[test]
+fn an_effort_that_nobody_knows_is_named() {
+    let asked = json!({ "model": "m", "messages": [], "output_config": { "effort": "ultra" } });
+    let read = (Api::Messages.form().read_request)(asked).unwrap();
+    assert_eq!(read.dropped.into_names(), ["output_config.effort"]);
+}

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::read_blocks::{mark, read_turns};
 use super::read_tools::read_tools;
 use crate::dialect::conversation::fields::{
-    Object, object, take, take_number, take_object, take_text, take_texts, text,
+    Object, object, take, take_count, take_number, take_object, take_text, take_texts, text,
 };
 use crate::dialect::conversation::{
     Api, Caching, Conversation, Dropped, Echo, Effort, Format, Part, Role, Sampling, Streaming,
@@ -40,7 +40,7 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     let (format, effort) = shape(fields, &mut dropped);
     let thinking = thinking(take(fields, "thinking"), effort);
     let mut metadata = take_object(fields, "metadata");
-    let max_output = take(fields, "max_tokens").as_u64();
+    let max_output = take_count(fields, "max_tokens");
     if max_output == Some(0) {
         // It warms Anthropic's cache, and wants no answer.
         return Err(Unsaid("max_tokens of 0"));
@@ -104,7 +104,11 @@ fn instructions(system: Value) -> Vec<Turn> {
 /// The form of the answer, and the effort.
 fn shape(fields: &mut Object, dropped: &mut Dropped) -> (Format, Option<Effort>) {
     let mut config = take_object(fields, "output_config");
-    let effort = take_text(&mut config, "effort");
+    let named = take_text(&mut config, "effort");
+    let effort = named.as_deref().and_then(Effort::of);
+    if named.is_some() && effort.is_none() {
+        dropped.named("output_config.effort");
+    }
     let older = take(fields, "output_format");
     let format = match take(&mut config, "format") {
         Value::Null => older,
@@ -122,7 +126,7 @@ fn shape(fields: &mut Object, dropped: &mut Dropped) -> (Format, Option<Effort>)
         },
         _ => Format::Text,
     };
-    (format, effort.and_then(|effort| Effort::of(&effort)))
+    (format, effort)
 }
 
 fn thinking(thinking: Value, effort: Option<Effort>) -> Thinking {
@@ -137,7 +141,7 @@ fn thinking(thinking: Value, effort: Option<Effort>) -> Thinking {
     Thinking {
         is_on,
         effort,
-        budget: take(&mut thinking, "budget_tokens").as_u64(),
+        budget: take_count(&mut thinking, "budget_tokens"),
         is_shown: is_on == Some(true) && !is_omitted,
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::own_tools::WEB_SEARCH;
 use super::read_blocks::mark;
 use crate::dialect::conversation::fields::{
     Object, object, take, take_list, take_object, take_text,
@@ -37,16 +38,25 @@ pub(super) fn read_tools(fields: &mut Object, dropped: &mut Dropped) -> Result<T
         None => Choice::Unsaid,
         Some("any") => Choice::Any,
         Some("none") => Choice::Never,
-        Some("tool") => Choice::One(ToolName {
-            name: take_text(&mut asked, "name").unwrap_or_default(),
-            ..ToolName::default()
-        }),
+        Some("tool") => one(take_text(&mut asked, "name").unwrap_or_default(), &tools),
         Some(_) => Choice::Auto,
     };
     if take(&mut asked, "disable_parallel_tool_use") == true {
         tools.parallel = Some(false);
     }
     Ok(tools)
+}
+
+/// The choice of the tool with this name. The provider's own have fixed names.
+fn one(name: String, tools: &Tools) -> Choice {
+    let is_search = name == WEB_SEARCH && tools.search.is_some();
+    if is_search && tools.list.iter().all(|tool| tool.name != name) {
+        return Choice::Search;
+    }
+    Choice::One(ToolName {
+        name,
+        ..ToolName::default()
+    })
 }
 
 fn tool(mut described: Object, dropped: &mut Dropped) -> Tool {

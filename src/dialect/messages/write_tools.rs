@@ -207,6 +207,7 @@ fn choice(asked: Asked, count: usize, names: &mut Names) -> Option<Choice> {
         Asked::Auto | Asked::Among { must: false, .. } => Choice::of("auto"),
         Asked::Never => Choice::of("none"),
         Asked::One(tool) => named(names.sent(&tool.name, tool.namespace.as_deref())),
+        Asked::Search => named(WEB_SEARCH.to_owned()),
         Asked::Among { names: among, .. } if count == 1 && among.len() == 1 => {
             let tool = &among[0];
             named(names.sent(&tool.name, tool.namespace.as_deref()))

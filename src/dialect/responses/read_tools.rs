@@ -115,6 +115,7 @@ pub(super) fn read_choice(choice: Value, tools: &mut Tools) -> Result<(), Unsaid
             _ => return Err(CHOICE),
         },
         Value::Object(mut choice) => match kind_of(&choice) {
+            kind if kind.starts_with("web_search") && tools.search.is_some() => Choice::Search,
             "function" | "custom" => Choice::One(ToolName::read(choice).ok_or(CHOICE)?),
             "allowed_tools" => {
                 let must = choice.get("mode").is_some_and(|mode| mode == "required");

@@ -87,6 +87,7 @@ pub(super) fn write_choice(choice: &Choice, names: &mut Names) -> Option<Value> 
         Choice::Never => "none".into(),
         Choice::Any => "required".into(),
         Choice::One(tool) => named(tool, names),
+        Choice::Search => json!({ "type": "web_search" }),
         Choice::Among {
             names: allowed,
             must,
