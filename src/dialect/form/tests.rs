@@ -216,7 +216,15 @@ fn a_search_of_the_web_is_chosen_in_the_words_of_each_api() {
     let own = json!({ "name": "web_search", "input_schema": { "type": "object" } });
 
     let sent = put_into(Api::Responses, Api::Messages, searching(json!([hosted])));
-    assert_eq!(sent["tool_choice"], by_kind);
+    assert_eq!(sent["tool_choice"], "required");
+    let other = json!({ "name": "f", "input_schema": { "type": "object" } });
+    let sent = put_into(
+        Api::Responses,
+        Api::Messages,
+        searching(json!([hosted, other])),
+    );
+    let allowed = json!({ "type": "allowed_tools", "mode": "required", "tools": [by_kind] });
+    assert_eq!(sent["tool_choice"], allowed);
     let sent = put_into(Api::Responses, Api::Messages, searching(json!([own])));
     assert_eq!(sent["tool_choice"]["type"], "function");
     for kind in ["web_search", "web_search_preview"] {

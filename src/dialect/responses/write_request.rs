@@ -253,7 +253,7 @@ fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration 
     if declared.is_empty() {
         return (declared, None, None);
     }
-    let choice = write_choice(&choice, names);
+    let choice = write_choice(&choice, declared.len(), names);
     (declared, choice, tools.parallel)
 }
 

@@ -79,15 +79,19 @@ pub(super) fn write_search(search: Search) -> Written {
     }
 }
 
-/// The choice; `None` leaves it to the API.
-pub(super) fn write_choice(choice: &Choice, names: &mut Names) -> Option<Value> {
+/// The choice among so many tools; `None` leaves it to the API.
+pub(super) fn write_choice(choice: &Choice, count: usize, names: &mut Names) -> Option<Value> {
     Some(match choice {
         Choice::Unsaid => return None,
         Choice::Auto => "auto".into(),
         Choice::Never => "none".into(),
         Choice::Any => "required".into(),
+        Choice::Search if count == 1 => "required".into(),
+        // A choice by the tool's own type takes other words than the tool itself.
+        Choice::Search => {
+            json!({ "type": "allowed_tools", "mode": "required", "tools": [{ "type": "web_search" }] })
+        }
         Choice::One(tool) => named(tool, names),
-        Choice::Search => json!({ "type": "web_search" }),
         Choice::Among {
             names: allowed,
             must,
