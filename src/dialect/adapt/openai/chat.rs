@@ -19,6 +19,8 @@ use crate::wire::json::Fields;
 
 /// The names of the field that limits the tokens of an answer.
 const LIMITS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+/// How much is said.
+const VERBOSITY: &str = "verbosity";
 /// Values that have no effect, in any field.
 const NOTHING: [&str; 3] = ["null", "[]", "{}"];
 /// Fields that have no effect with this value, and that a strict provider may not know.
@@ -60,7 +62,8 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi) -> Option<Adapted> {
             dropped.push("reasoning_effort".to_owned());
         }
     }
-    if let Some(level) = effort(&fields, &facts, quirks.efforts) {
+    let cannot_think = cannot_think(quirks, &facts, &model);
+    if let Some(level) = effort(&fields, &facts, quirks.efforts, cannot_think) {
         is_changed = true;
         let was_asked = fields.contains_key("reasoning_effort");
         match level {
@@ -74,7 +77,9 @@ pub fn adapt_chat(body: &[u8], api: &UpstreamApi) -> Option<Adapted> {
     }
     let is_thinking = !facts.takes_sampling(effort_in(&fields));
     let refused = quirks.refused_of(&facts, is_thinking);
-    for field in refused.iter() {
+    let is_terse = refuses_verbosity(quirks, &facts, &model);
+    let verbosity = is_terse.then_some(VERBOSITY);
+    for field in refused.iter().chain(verbosity) {
         if let Some(value) = fields.shift_remove(field)
             && !asks_for_nothing(field, &value)
         {
@@ -96,26 +101,50 @@ fn effort_in<'a>(fields: &'a Fields<'_>) -> Option<&'a str> {
     Some(effort.get().trim_matches('"'))
 }
 
+/// Whether it is known that a model of `OpenAI`'s does not think. Names of deployments do not show what they are.
+pub(super) fn cannot_think(quirks: &Quirks, facts: &Facts, model: &str) -> bool {
+    quirks.minds_thinking && !facts.thinks && model.contains("gpt-")
+}
+
+/// Whether it is known that a model of `OpenAI`'s cannot be told how much to say.
+pub(super) fn refuses_verbosity(quirks: &Quirks, facts: &Facts, model: &str) -> bool {
+    let is_known = quirks.minds_thinking && facts.thinks || cannot_think(quirks, facts, model);
+    is_known && !facts.takes_verbosity()
+}
+
 /// The reasoning effort to ask for; inner `None`: it cannot be expressed. Outer `None`: unchanged.
-fn effort(fields: &Fields<'_>, facts: &Facts, efforts: Efforts) -> Option<Option<&'static str>> {
+fn effort(
+    fields: &Fields<'_>,
+    facts: &Facts,
+    efforts: Efforts,
+    cannot_think: bool,
+) -> Option<Option<&'static str>> {
+    let is_without_thinking = facts.in_chats == InChats::ToolsUnthinking && has_tools(fields);
     let level = match (efforts, effort_in(fields)) {
         (Efforts::Any, _) | (Efforts::Known, None) => return None,
-        (Efforts::Known, Some(asked)) => match facts.efforts.closest(asked) {
-            Some(level) if level == asked => return None,
-            level => level,
-        },
+        (Efforts::Known, Some(asked)) => closest(facts, asked)?,
         (Efforts::Three, None | Some("null" | "low" | "medium" | "high")) => return None,
         (Efforts::Three, Some("minimal")) => Some("low"),
         (Efforts::Three, Some("xhigh" | "max")) => Some("high"),
         (Efforts::Three, Some(_)) => None,
-        (Efforts::NoneWithTools, Some("none")) => return None,
-        (Efforts::NoneWithTools, _) if has_tools(fields) => match facts.in_chats {
-            InChats::ToolsUnthinking => Some("none"),
-            InChats::All | InChats::NoTools | InChats::Nothing => return None,
+        (Efforts::NoneWithTools, asked) if is_without_thinking => match asked {
+            Some("none") => return None,
+            _ => Some("none"),
+        },
+        (Efforts::NoneWithTools, Some(asked)) if asked != "null" => match cannot_think {
+            true => None,
+            false if facts.efforts.is_known() => closest(facts, asked)?,
+            false => return None,
         },
         (Efforts::NoneWithTools, _) => return None,
     };
     Some(level)
+}
+
+/// The level that comes closest to what is asked for; outer `None`: it is that one.
+fn closest(facts: &Facts, asked: &str) -> Option<Option<&'static str>> {
+    let level = facts.efforts.closest(asked);
+    (level != Some(asked)).then_some(level)
 }
 
 fn has_tools(fields: &Fields<'_>) -> bool {
@@ -151,8 +180,8 @@ fn may_differ(body: &[u8], api: &UpstreamApi) -> bool {
     is_strict(quirks)
         || quirks.wants_signed_calls
         || quirks.has_plain_turns && (has(body, "system") || has(body, "text"))
-        || matches!(quirks.efforts, Efforts::Three | Efforts::Known)
-            && has(body, "reasoning_effort")
+        || quirks.efforts != Efforts::Any && has(body, "reasoning_effort")
+        || quirks.minds_thinking && has(body, VERBOSITY)
         || has(body, "tools")
         || has(body, "tool_calls")
         || has(body, "tool_call_id")

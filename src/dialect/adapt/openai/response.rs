@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::chat::{Adapted, asks_for_nothing, has};
+use super::chat::{Adapted, asks_for_nothing, cannot_think, has, refuses_verbosity};
 use super::history;
 use super::items;
 use super::thoughts::changed;
@@ -39,8 +39,8 @@ pub fn adapt_response(body: &[u8], api: &UpstreamApi) -> Option<Adapted> {
     let mut request = Request {
         fields,
         facts,
-        // Names of deployments do not show what they are.
-        is_known: api.quirks.minds_thinking && (facts.thinks || model.contains("gpt-")),
+        cannot_think: cannot_think(&api.quirks, &facts, &model),
+        refuses_verbosity: refuses_verbosity(&api.quirks, &facts, &model),
         dropped: Vec::new(),
         is_changed: repaired.is_some(),
     };
@@ -69,8 +69,8 @@ fn may_differ(body: &[u8], api: &UpstreamApi) -> bool {
 struct Request<'a> {
     fields: Fields<'a>,
     facts: Facts,
-    /// Whether it is known which of the model's fields would be refused.
-    is_known: bool,
+    cannot_think: bool,
+    refuses_verbosity: bool,
     dropped: Vec<String>,
     is_changed: bool,
 }
@@ -88,7 +88,7 @@ impl Request<'_> {
 
     /// Asks for as much thinking as the model takes.
     fn think(&mut self) {
-        if self.is_known && !self.facts.thinks {
+        if self.cannot_think {
             self.drop("reasoning");
             let included: Vec<Value> = read(&self.fields, "include").unwrap_or_default();
             // A model that does not think has none to give.
@@ -120,8 +120,7 @@ impl Request<'_> {
             self.drop(field);
         }
         let mut text: Map<String, Value> = read(&self.fields, "text").unwrap_or_default();
-        let is_refused = self.is_known && !self.facts.takes_verbosity();
-        if is_refused && text.shift_remove("verbosity").is_some() {
+        if self.refuses_verbosity && text.shift_remove("verbosity").is_some() {
             self.is_changed |= put(&mut self.fields, "text", &text);
             self.dropped.push("text.verbosity".to_owned());
         }

@@ -97,6 +97,19 @@ fn models_are_asked_to_think_as_hard_as_they_can_be() {
     assert_eq!(put(&effort("none"), Quirks::GEMINI), Some(left));
     assert_eq!(put(&effort("high"), Quirks::OLDER), None);
 
+    for (model, asked, level) in [
+        ("gpt-5", "xhigh", "high"),
+        ("gpt-5", "none", "minimal"),
+        ("gpt-5.1", "minimal", "low"),
+        ("o3", "max", "high"),
+    ] {
+        let effort =
+            |effort: &str| format!(r#"{{"model":"{model}","reasoning_effort":"{effort}"}}"#);
+        let expected = Some((effort(level), Vec::new()));
+        assert_eq!(put(&effort(asked), Quirks::OPENAI), expected);
+        assert_eq!(put(&effort(level), Quirks::OPENAI), None);
+    }
+
     let tools = r#""tools":[{}]"#;
     let plain = format!(r#"{{"model":"gpt-5.6",{tools}}}"#);
     let without = format!(r#"{{"model":"gpt-5.6",{tools},"reasoning_effort":"none"}}"#);
@@ -166,5 +179,31 @@ fn the_limit_is_no_larger_than_can_be() {
         ),
     ] {
         assert_eq!(adapted(body, Quirks::OLDER).unwrap().0, expected);
+    }
+}
+
+#[test]
+fn a_model_of_openais_gets_no_hint_that_it_refuses() {
+    let asked = |model: &str| {
+        format!(r#"{{"model":"{model}","reasoning_effort":"low","verbosity":"low"}}"#)
+    };
+    for (model, sent, expected) in [
+        (
+            "gpt-4.1-mini",
+            r#"{"model":"gpt-4.1-mini"}"#,
+            &["reasoning_effort", "verbosity"][..],
+        ),
+        (
+            "o3",
+            r#"{"model":"o3","reasoning_effort":"low"}"#,
+            &["verbosity"],
+        ),
+    ] {
+        let (body, dropped) = adapted(&asked(model), Quirks::OPENAI).unwrap();
+        assert_eq!(body, sent);
+        assert_eq!(dropped, expected);
+    }
+    for model in ["gpt-5", "my-deployment"] {
+        assert_eq!(adapted(&asked(model), Quirks::OPENAI), None, "{model}");
     }
 }
