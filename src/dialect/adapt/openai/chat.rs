@@ -179,7 +179,10 @@ fn may_differ(body: &[u8], api: &UpstreamApi) -> bool {
     let is_limited = api.max_output.is_some() || quirks.limit.is_some();
     is_strict(quirks)
         || quirks.wants_signed_calls
-        || quirks.has_plain_turns && (has(body, "system") || has(body, "text"))
+        || quirks.has_plain_turns
+            && ["system", "text", "refusal"]
+                .iter()
+                .any(|name| has(body, name))
         || quirks.efforts != Efforts::Any && has(body, "reasoning_effort")
         || quirks.minds_thinking && has(body, VERBOSITY)
         || has(body, "tools")

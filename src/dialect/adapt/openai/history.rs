@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::calls;
-use super::turns::{answer_tools, join_texts, remind};
+use super::turns::{answer_tools, join_texts, remind, say_refusal};
 use crate::catalogue::Quirks;
 use crate::dialect::adapt::fields::{change_calls, is, put, replace, written};
 use crate::dialect::conversation::thoughts::{NO_SIGNATURE, google, wants_signatures};
@@ -37,6 +37,8 @@ pub(super) fn adapted(
             is_changed = true;
         }
         is_changed |= !quirks.has_developer && demote(message);
+        is_changed |= quirks.has_plain_turns && join_texts(message);
+        is_changed |= quirks.has_plain_turns && say_refusal(message);
         if let Some(known) = quirks.message_fields {
             let before = message.len();
             message.retain(|field, value| {
@@ -48,7 +50,6 @@ pub(super) fn adapted(
             });
             is_changed |= message.len() < before;
         }
-        is_changed |= quirks.has_plain_turns && join_texts(message);
         match has_extra(message) {
             // One proof is enough for all calls of a message.
             false if signs_calls => is_changed |= change_calls(message, sign),

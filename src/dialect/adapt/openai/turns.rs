@@ -2,24 +2,42 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::adapt::fields::{is, put, read, text_of};
+use crate::dialect::adapt::fields::{is, put, read, text_of, written};
 use crate::dialect::conversation::reminder;
 use crate::wire::json::Fields;
 
 /// The assistant's message that is inserted between tool results and a user's message.
 const TAKEN_NOTE: &str = "OK.";
+/// The type of a part, and a field beside the parts, in which `OpenAI`'s models refuse to answer.
+const REFUSAL: &str = "refusal";
 
 /// Joins the parts of a message that has only texts. Returns whether that changes anything.
 pub(super) fn join_texts(message: &mut Fields<'_>) -> bool {
     let parts: Vec<Value> = read(message, "content").unwrap_or_default();
     let texts: Option<Vec<&str>> = parts
         .iter()
-        .map(|part| part["text"].as_str().filter(|_| part["type"] == "text"))
+        .map(|part| match part["type"].as_str() {
+            Some(kind @ ("text" | REFUSAL)) => part[kind].as_str(),
+            _ => None,
+        })
         .collect();
     match texts {
         Some(texts) if !texts.is_empty() => put(message, "content", &texts.join("\n\n")),
         _ => false,
     }
+}
+
+/// Makes a refusal of the model a text, as whoever copies the API in part knows no other. Returns whether there was one.
+pub(super) fn say_refusal(message: &mut Fields<'_>) -> bool {
+    let refusal = text_of(message, REFUSAL).filter(|refusal| !refusal.is_empty());
+    let is_list = written(message, "content").starts_with('[');
+    let Some(refusal) = refusal.filter(|_| !is_list) else {
+        return false;
+    };
+    let said = text_of(message, "content").filter(|said| !said.is_empty());
+    let texts: Vec<String> = said.into_iter().chain([refusal]).collect();
+    message.shift_remove(REFUSAL);
+    put(message, "content", &texts.join("\n\n"))
 }
 
 /// Moves later system messages into user messages, marked in the way that coding agents use for models without system
@@ -79,7 +97,7 @@ pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Fields, answer_tools, join_texts, remind};
+    use super::{Fields, answer_tools, join_texts, remind, say_refusal};
 
     fn changed(messages: &Value, by: impl Fn(&mut Vec<Fields<'_>>) -> bool) -> Option<Value> {
         let text = messages.to_string();
@@ -111,6 +129,30 @@ mod tests {
         ] {
             assert_eq!(join(content.clone()), None, "{content}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_a_text() {
+        let parts = json!([{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"}]);
+        let joined = changed(&json!([said("assistant", &parts)]), |them| {
+            join_texts(&mut them[0])
+        });
+        assert_eq!(joined, Some(json!([said("assistant", &"a\n\nb".into())])));
+        let refused = |content: Value, refusal: Value| {
+            let mut message = said("assistant", &content);
+            message["refusal"] = refusal;
+            changed(&json!([message]), |them| say_refusal(&mut them[0]))
+        };
+        for (content, expected) in [
+            (json!(null), "no"),
+            (json!(""), "no"),
+            (json!("a"), "a\n\nno"),
+        ] {
+            let expected = json!([said("assistant", &expected.into())]);
+            assert_eq!(refused(content, json!("no")), Some(expected));
+        }
+        assert_eq!(refused(json!("a"), json!(null)), None);
+        assert_eq!(refused(json!([{"type": "image_url"}]), json!("no")), None);
     }
 
     #[test]
