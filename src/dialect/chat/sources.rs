@@ -12,10 +12,10 @@ const MOST: usize = 100;
 pub(super) struct Sources {
     list: Vec<Citation>,
     /// How many of them were passed on.
-    told: usize,
+    passed_on: usize,
     /// Whether there is a text that they are about.
     pub(super) has_text: bool,
-    /// Whether the answer has told the places of its sources: then these are the same once more.
+    /// Whether the answer has passed_on the places of its sources: then these are the same once more.
     pub(super) have_places: bool,
 }
 
@@ -52,9 +52,9 @@ impl Sources {
     /// Passes on what was not yet, once the text has ended. Nobody says which of its words they are about.
     pub(super) fn tell(&mut self, pieces: &mut Vec<Piece<'_>>) {
         if self.has_text && !self.have_places {
-            let fresh = self.list[self.told..].iter().cloned();
+            let fresh = self.list[self.passed_on..].iter().cloned();
             pieces.extend(fresh.map(Piece::Cited));
-            self.told = self.list.len();
+            self.passed_on = self.list.len();
         }
     }
 }

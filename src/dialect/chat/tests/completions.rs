@@ -96,8 +96,8 @@ fn objects_in_place_of_texts_keep_their_numbers() {
             let streamed = super::pieces(&[body.as_str().into()]);
             for pieces in [whole, streamed] {
                 let pieces = pieces.into_iter().map(Piece::into_owned).collect();
-                let told = events(pieces);
-                assert!(told.contains(&expected), "{kind} {field}: {told:?}");
+                let seen = events(pieces);
+                assert!(seen.contains(&expected), "{kind} {field}: {seen:?}");
             }
         }
     }

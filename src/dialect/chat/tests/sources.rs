@@ -57,15 +57,15 @@ fn sources_of_the_whole_answer_are_told_once_and_at_its_end() {
             pairs(&[("https://a", "A")]),
         ),
     ] {
-        let told = events(pieces(&chunks));
-        assert_eq!(cited(&told), expected);
-        let first = told
+        let seen = events(pieces(&chunks));
+        assert_eq!(cited(&seen), expected);
+        let first = seen
             .iter()
             .position(|event| matches!(event, Event::Cited(_)));
-        let last = told
+        let last = seen
             .iter()
             .rposition(|event| matches!(event, Event::Text(_)));
-        assert!(first > last, "{told:?}");
+        assert!(first > last, "{seen:?}");
     }
     let whole = with(
         json!({ "id": "c", "choices": [{ "message": { "content": "Paris[1]." }, "finish_reason": "stop" }] }),
@@ -73,9 +73,9 @@ fn sources_of_the_whole_answer_are_told_once_and_at_its_end() {
     );
     let whole = whole.to_string();
     let read = read_answer(whole.as_bytes(), &reading()).unwrap();
-    let told = events(read.into_iter().map(Piece::into_owned).collect());
+    let seen = events(read.into_iter().map(Piece::into_owned).collect());
     assert_eq!(
-        cited(&told),
+        cited(&seen),
         pairs(&[("https://a", "A"), ("https://b", "")])
     );
 }
@@ -85,9 +85,9 @@ fn sources_with_places_and_sources_of_nothing_are_not_told_so() {
     let sources = json!({ "citations": ["https://a"] });
     let annotation = json!({ "type": "url_citation", "url_citation": { "url": "https://a", "title": "A", "start_index": 0, "end_index": 2 } });
     let placed = chunk(json!({ "content": "Hi", "annotations": [annotation] }));
-    let told = events(pieces(&[with(placed, &sources), end("stop")]));
-    assert_eq!(cited(&told), pairs(&[("https://a", "A")]));
+    let seen = events(pieces(&[with(placed, &sources), end("stop")]));
+    assert_eq!(cited(&seen), pairs(&[("https://a", "A")]));
     let call = json!({ "tool_calls": [{ "index": 0, "id": "c", "function": { "name": "f", "arguments": "{}" } }] });
-    let told = events(pieces(&[with(chunk(call), &sources), end("tool_calls")]));
-    assert_eq!(cited(&told), []);
+    let seen = events(pieces(&[with(chunk(call), &sources), end("tool_calls")]));
+    assert_eq!(cited(&seen), []);
 }
