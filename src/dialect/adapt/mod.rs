@@ -1,7 +1,7 @@
 //! The same API, for another upstream or another model: only what must change does, and every other byte stays.
 //!
 //! ```text
-//! openai      chats and responses, by the quirks of the provider
+//! openai      chats and responses, by the quirks of the provider, and by the model
 //! anthropic   Messages, by the generation of the model
 //! ```
 //!
