@@ -6,8 +6,8 @@ use super::request_body::{Call, Called, FUNCTION, Message, Part, Said, Shown};
 use super::write_parts::write_part;
 use crate::catalogue::Quirks;
 use crate::dialect::conversation::{
-    Api, CallResult, Content, Conversation, Dropped, Field, Input, NOTHING, Names, Part as Told,
-    Role, Thought, Turn, Unsaid, as_arguments, form_of, reminder,
+    Api, BREAK, CallResult, Content, Conversation, Dropped, Field, Input, NOTHING, Names,
+    Part as Told, Role, Thought, Turn, Unsaid, as_arguments, form_of, reminder,
     thoughts::{NO_SIGNATURE, google, wants_signatures},
 };
 
@@ -205,10 +205,16 @@ impl<'a> Transcript<'a> {
         let mut thoughts = String::new();
         let mut calls = Vec::new();
         let mut signed = None;
+        let mut is_apart = false;
         for part in parts {
             if part.cache.is_some() {
                 self.dropped.field(Field::CacheControl);
             }
+            let is_said = matches!(part.content, Content::Text(_) | Content::Refusal(_));
+            if is_said && is_apart && !text.is_empty() {
+                text += BREAK;
+            }
+            is_apart = !is_said;
             match part.content {
                 Content::Text(said) | Content::Refusal(said) if text.is_empty() => text = said,
                 Content::Text(said) | Content::Refusal(said) => text += &said,

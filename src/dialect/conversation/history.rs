@@ -138,7 +138,7 @@ fn missing(id: &str) -> Part {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::request::{Call, CallResult, Content, Input, Part, Role, Turn};
+    use super::super::request::{BREAK, Call, CallResult, Content, Input, Part, Role, Turn};
     use super::{NO_RESULT, repair};
     use crate::dialect::conversation::{FURTHER, ORPHAN};
 
@@ -220,7 +220,7 @@ mod tests {
             user(vec![text("w")]),
             model(vec![call("d")]),
             user(vec![result("d", "4")]),
-            model(vec![text("x"), text("y")]),
+            model(vec![text("x"), text(BREAK), text("y")]),
         ];
         assert_eq!(repaired(turns), expected);
     }

@@ -54,8 +54,8 @@ pub use names::Names;
 pub use place::{OpenPart, Place};
 pub use prefill::{NOTHING, continue_prompt, reminder};
 pub use request::{
-    Caching, Call, CallResult, Content, Conversation, Echo, Effort, Input, Media, Part, Role,
-    Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,
+    BREAK, Caching, Call, CallResult, Content, Conversation, Echo, Effort, Input, Media, Part,
+    Role, Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,
 };
 pub use target::{Asked, Reading, Target, Written};
 pub use tools::{Choice, Search, Tool, ToolKind, ToolName, Tools};

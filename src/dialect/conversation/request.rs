@@ -56,14 +56,26 @@ pub struct Turn {
     pub parts: Vec<Part>,
 }
 
+/// What stands between two messages of the model where they become one.
+pub const BREAK: &str = "\n\n";
+
 impl Turn {
     /// Adds what one side says: to the last turn if that is the same side's, else as another turn. Instructions stay apart.
     pub fn push(turns: &mut Vec<Self>, role: Role, parts: Vec<Part>) {
         match turns.last_mut() {
             _ if parts.is_empty() => {}
-            Some(last) if last.role == role && role != Role::System => last.parts.extend(parts),
+            Some(last) if last.role == role && role != Role::System => last.go_on(parts),
             _ => turns.push(Self { role, parts }),
         }
+    }
+
+    /// Adds another message. A text of the model may come in parts, so that nothing else shows where the message begins.
+    fn go_on(&mut self, parts: Vec<Part>) {
+        let is_text = |part: Option<&Part>| part.is_some_and(|part| part.as_text().is_some());
+        if self.role == Role::Assistant && is_text(self.parts.last()) && is_text(parts.first()) {
+            self.parts.push(Part::text(BREAK));
+        }
+        self.parts.extend(parts);
     }
 }
 

@@ -272,3 +272,51 @@ fn an_effort_that_nobody_knows_is_named() {
     let read = (Api::Messages.form().read_request)(asked).unwrap();
     assert_eq!(read.dropped.into_names(), ["output_config.effort"]);
 }
+
+#[test]
+fn what_the_model_said_at_different_times_is_no_single_word_in_a_chat() {
+    let said = |text: &str| json!({ "role": "assistant", "content": text });
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let call = json!({ "type": "tool_use", "id": "t", "name": "f", "input": {} });
+    let user = json!({ "role": "user", "content": "hi" });
+    let blocks = |blocks: Value| json!([user, { "role": "assistant", "content": blocks }, user]);
+    let asked = |messages: Value| json!({ "model": "m", "max_tokens": 9, "messages": messages });
+    let items = json!([user, said("Let me look."), said("It is 4."), user]);
+    let told_apart = "Let me look.\n\nIt is 4.";
+    for (from, body, expected) in [
+        (
+            Api::Responses,
+            json!({ "model": "m", "input": items }),
+            told_apart,
+        ),
+        (Api::Messages, asked(items.clone()), told_apart),
+        (
+            Api::Messages,
+            asked(blocks(json!([
+                text("Let me look."),
+                call,
+                text("It is 4.")
+            ]))),
+            told_apart,
+        ),
+        // What cites comes in parts.
+        (
+            Api::Messages,
+            asked(blocks(json!([text("It is "), text("4"), text(".")]))),
+            "It is 4.",
+        ),
+    ] {
+        let sent = put_into(Api::Chat, from, body);
+        assert_eq!(sent["messages"][1]["content"], expected, "{sent}");
+    }
+    // Elsewhere they are parts of their own.
+    let sent = put_into(
+        Api::Messages,
+        Api::Responses,
+        json!({ "model": "m", "input": items }),
+    );
+    let parts = &sent["messages"][1]["content"];
+    assert_eq!(*parts, json!([text("Let me look."), text("It is 4.")]));
+    let sent = put_into(Api::Responses, Api::Messages, asked(items));
+    assert_eq!(sent["input"][1]["content"].as_array().unwrap().len(), 2);
+}

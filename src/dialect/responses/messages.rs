@@ -6,10 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::event::{Item, citation, parts};
-use crate::dialect::conversation::Piece;
-
-/// What stands between two messages of one answer.
-const BREAK: &str = "\n\n";
+use crate::dialect::conversation::{BREAK, Piece};
 
 /// The items of one kind that were passed on.
 #[derive(Debug, Default)]

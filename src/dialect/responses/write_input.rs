@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::items::{Content as Said, Item, Part as Shown};
 use crate::dialect::conversation::{
-    Api, Call, CallResult, Content, Dropped, Field, Input, Media, NOTHING, Names, Part, Role,
-    Thought, Turn, USUAL_DETAIL, Unsaid, continue_prompt, document_text, name_of_kind,
+    Api, BREAK, Call, CallResult, Content, Dropped, Field, Input, Media, NOTHING, Names, Part,
+    Role, Thought, Turn, USUAL_DETAIL, Unsaid, continue_prompt, document_text, name_of_kind,
 };
 
 /// Writes items one after the other.
@@ -172,7 +172,7 @@ impl<'a> Writer<'a> {
     fn show(&mut self, content: Content, role: Role, said: &mut Vec<Shown>) -> Result<(), Unsaid> {
         let is_answer = role == Role::Assistant;
         match content {
-            Content::Text(text) if text.is_empty() => {}
+            Content::Text(text) if text.is_empty() || is_answer && text == BREAK => {}
             Content::Text(text) if is_answer => said.push(Shown::OutputText {
                 text,
                 annotations: [],
