@@ -15,7 +15,7 @@ pub(super) struct Sources {
     passed_on: usize,
     /// Whether there is a text that they are about.
     pub(super) has_text: bool,
-    /// Whether the answer has passed_on the places of its sources: then these are the same once more.
+    /// Whether the answer has shown the places of its sources: then these are the same once more.
     pub(super) have_places: bool,
 }
 
