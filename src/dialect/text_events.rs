@@ -133,6 +133,7 @@ mod tests {
         let mut reader = (api.form().reader)(&Reading {
             names: Names::of(&[], 64, &[]),
             has_answer_tool: false,
+            stops: Vec::new(),
         });
         let (mut texts, mut all, mut usual, mut at) = (TextEvents::default(), Vec::new(), 0, 0);
         while at < stream.len() {

@@ -67,7 +67,7 @@ pub(super) struct Choice<'a> {
     /// Some servers answer in the words of `/completions`, which have no message.
     pub(super) text: TextOrJson<'a>,
     pub(super) finish_reason: Loose<'a>,
-    /// The text of the client's that ended the answer, or the number of a token (vLLM).
+    /// The text that ended the answer, or the number of a token (vLLM).
     pub(super) stop_reason: Loose<'a>,
     /// The same (`SGLang`).
     pub(super) matched_stop: Loose<'a>,

@@ -15,6 +15,8 @@ use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Si
 /// Reads the events of a stream.
 #[derive(Debug, Default)]
 pub struct Reader {
+    /// The texts at which the client wants the answer to end.
+    stops: Vec<String>,
     has_begun: bool,
     calls: Calls,
     /// Whether a delta has come: a whole message behind it would repeat it.
@@ -26,8 +28,11 @@ pub struct Reader {
 
 impl Reader {
     /// For the answer to a request that was written with this.
-    pub fn new(_reading: &Reading) -> Self {
-        Self::default()
+    pub fn new(reading: &Reading) -> Self {
+        Self {
+            stops: reading.stops.clone(),
+            ..Self::default()
+        }
     }
 
     /// Reads one event: its name and its data.
@@ -125,10 +130,8 @@ impl Reader {
             *failed = error_in(choice.error);
         }
         if end.is_none() {
-            *end = end_of(
-                &choice.finish_reason,
-                [choice.stop_reason, choice.matched_stop],
-            );
+            let ends = [&choice.stop_reason, &choice.matched_stop];
+            *end = self.end_of(&choice.finish_reason, ends);
         }
     }
 
@@ -162,32 +165,28 @@ impl Reader {
             called(number, Cow::Borrowed(""), *function, pieces);
         }
     }
-}
 
-/// Why an answer ends, and the text of the client's that ended it, if it is one.
-fn end_of(reason: &Loose<'_>, stops: [Loose<'_>; 2]) -> Option<End> {
-    let end = End::of(reason.as_text())?;
-    let stop = stops
-        .into_iter()
-        .map(Loose::into_text)
-        .find(|stop| !stop.is_empty());
-    match stop {
-        Some(stop) if reason.as_text() == "stop" && !End::is_known(&stop) => {
-            Some(End::Stop(stop.into_owned()))
+    /// Why an answer ends, and the text that ended it, if it is one of the client's: those of a model's template do, too.
+    fn end_of(&self, reason: &Loose<'_>, ends: [&Loose<'_>; 2]) -> Option<End> {
+        let end = End::of(reason.as_text())?;
+        let ends = ends.map(Loose::as_text);
+        let mut stops = self.stops.iter().filter(|stop| !stop.is_empty());
+        match stops.find(|stop| ends.contains(&stop.as_str())) {
+            Some(stop) if end == End::Whole => Some(End::Stop(stop.clone())),
+            _ => Some(end),
         }
-        _ => Some(end),
     }
 }
 
 /// Reads a whole completion; `None`: it is none.
-pub fn read_answer<'a>(body: &'a [u8], _reading: &Reading) -> Option<Vec<Piece<'a>>> {
+pub fn read_answer<'a>(body: &'a [u8], reading: &Reading) -> Option<Vec<Piece<'a>>> {
     let Object(completion) = serde_json::from_slice::<Object<Chunk<'a>>>(body).ok()?;
     let mut completion = completion?;
     if completion.choices.is_empty() {
         return None;
     }
     let mut pieces = Vec::new();
-    let mut reader = Reader::default();
+    let mut reader = Reader::new(reading);
     let error = failure(&mut completion, false, body);
     reader.begin(&mut completion, &mut pieces);
     let mut choice = completion.choices.objects().next()?;
@@ -212,13 +211,11 @@ pub fn read_answer<'a>(body: &'a [u8], _reading: &Reading) -> Option<Vec<Piece<'
     match error.or_else(|| error_in(choice.error)) {
         Some(error) => pieces.push(Piece::Failed(error)),
         // Some give no reason; there is no more of it, however.
-        None => pieces.push(Piece::End(
-            end_of(
-                &choice.finish_reason,
-                [choice.stop_reason, choice.matched_stop],
-            )
-            .unwrap_or(End::Whole),
-        )),
+        None => {
+            let ends = [&choice.stop_reason, &choice.matched_stop];
+            let end = reader.end_of(&choice.finish_reason, ends);
+            pieces.push(Piece::End(end.unwrap_or(End::Whole)));
+        }
     }
     pieces.push(Piece::Over);
     Some(pieces)

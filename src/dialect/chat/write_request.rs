@@ -31,6 +31,7 @@ pub fn write_request(
     }
     let quirks = &target.upstream.quirks;
     let origin = conversation.origin;
+    let stops = conversation.stop.clone();
     let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, &[]);
     history::repair(&mut conversation.turns, own_id);
     let mut dropped = std::mem::replace(&mut conversation.dropped, Dropped::nothing(origin));
@@ -77,6 +78,7 @@ pub fn write_request(
         reading: Reading {
             names,
             has_answer_tool: false,
+            stops,
         },
         dropped: draft.dropped,
     })

@@ -19,6 +19,7 @@ pub(super) fn reader(endpoint: Endpoint) -> Box<dyn ReadEvents> {
     (words_of(endpoint).form().reader)(&Reading {
         names,
         has_answer_tool: false,
+        stops: Vec::new(),
     })
 }
 

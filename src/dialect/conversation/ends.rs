@@ -25,12 +25,13 @@ impl End {
             return None;
         }
         // An unknown reason of a text that was said is an end like another.
-        Some(named(name).map_or(Self::Whole, Self::clone))
-    }
-
-    /// Whether this is one of the reasons that are known.
-    pub fn is_known(name: &str) -> bool {
-        named(name).is_some()
+        let is = |(known, _): &&(&str, Self)| name.eq_ignore_ascii_case(known);
+        Some(
+            WORDS
+                .iter()
+                .find(is)
+                .map_or(Self::Whole, |(_, end)| end.clone()),
+        )
     }
 
     /// Whether an answer that says nothing is one all the same, because this is why.
@@ -48,11 +49,6 @@ impl End {
             Self::Whole | Self::Stop(_) | Self::Calls | Self::Failed => false,
         }
     }
-}
-
-fn named(name: &str) -> Option<&'static End> {
-    let is = |(known, _): &&(&str, End)| name.eq_ignore_ascii_case(known);
-    WORDS.iter().find(is).map(|(_, end)| end)
 }
 
 /// What they write. Sources: the references of `OpenAI`, Anthropic, Google (`FinishReason`), Mistral, `DeepSeek`, Zhipu,

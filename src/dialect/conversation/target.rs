@@ -48,6 +48,8 @@ pub struct Reading {
     pub names: Names,
     /// Whether the answer's text is the input of a tool that was added for that, because the model takes no schema.
     pub has_answer_tool: bool,
+    /// The texts at which the client wants the answer to end, for upstreams that end at others, too.
+    pub stops: Vec<String>,
 }
 
 /// What the writer of an answer has to know of the client's request.

@@ -50,6 +50,7 @@ static PLAIN: Form = Form {
             reading: Reading {
                 names: Names::of(&[], 64, &[]),
                 has_answer_tool: false,
+                stops: Vec::new(),
             },
             dropped: conversation.dropped,
         })
@@ -175,6 +176,7 @@ fn half_an_emoji_makes_no_event_unreadable() {
     let reading = Reading {
         names: Names::of(&[], 64, &[]),
         has_answer_tool: false,
+        stops: Vec::new(),
     };
     for (api, event) in [
         (Api::Chat, r#"{"choices":[{"delta":{"content":"\ud83d"}}]}"#),

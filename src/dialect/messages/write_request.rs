@@ -75,6 +75,7 @@ pub fn write_request(
         reading: Reading {
             names: toolbox.names,
             has_answer_tool,
+            stops: Vec::new(),
         },
         dropped,
     })

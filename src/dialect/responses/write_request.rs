@@ -158,6 +158,7 @@ pub fn write_request(
         reading: Reading {
             names,
             has_answer_tool: false,
+            stops: Vec::new(),
         },
         dropped,
     })

@@ -244,6 +244,8 @@ fn vllm_and_sglang_say_which_text_ended_the_answer() {
         ("stop_reason", json!(151_643), End::Whole),
         ("stop_reason", json!(null), End::Whole),
         ("stop_reason", json!("end_turn"), End::Whole),
+        ("stop_reason", json!(""), End::Whole),
+        ("matched_stop", json!("<|im_end|>"), End::Whole),
     ] {
         for reason in ["stop", "length"] {
             let mut choice = json!({ "message": { "content": "x" }, "finish_reason": reason });

@@ -67,6 +67,7 @@ fn reading() -> Reading {
     Reading {
         names: Names::of(&[], 64, &[]),
         has_answer_tool: false,
+        stops: vec!["END".to_owned(), String::new()],
     }
 }
 

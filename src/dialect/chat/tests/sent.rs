@@ -136,6 +136,14 @@ fn a_question_without_words_is_one() {
 }
 
 #[test]
+fn the_reader_knows_where_the_client_wants_the_answer_to_end() {
+    let mut asked = conversation(Api::Messages, Vec::new());
+    asked.stop = vec!["END".to_owned()];
+    let written = written(asked, "m", &upstream(Quirks::UNKNOWN)).unwrap();
+    assert_eq!(written.reading.stops, ["END"]);
+}
+
+#[test]
 fn what_the_system_shows_is_shown_by_the_user() {
     let turns = vec![
         turn(Role::System, vec![Part::text("Look."), image("aQ==")]),

@@ -25,6 +25,7 @@ fn reading() -> Reading {
     Reading {
         names: Names::of(&[], 128, &[]),
         has_answer_tool: false,
+        stops: Vec::new(),
     }
 }
 

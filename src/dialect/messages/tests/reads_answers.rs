@@ -13,6 +13,7 @@ pub(super) fn reading(has_answer_tool: bool) -> Reading {
     Reading {
         names: Names::of(&[], 128, &[]),
         has_answer_tool,
+        stops: Vec::new(),
     }
 }
 

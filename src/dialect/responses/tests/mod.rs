@@ -40,6 +40,7 @@ fn reading() -> Reading {
     Reading {
         names: Names::of(&[], 64, &[]),
         has_answer_tool: false,
+        stops: Vec::new(),
     }
 }
 
