@@ -81,34 +81,34 @@ pub struct Halves {
 }
 
 impl Halves {
-    /// The next text. A first half at the end of a string is left out, and put before the second one, which begins a string of
-    /// a later text.
+    /// The next text. First halves at the ends of strings are left out, and put before second ones that begin strings of a later
+    /// text: some say the same in two fields.
     pub fn join<'a>(&mut self, text: Cow<'a, [u8]>) -> Cow<'a, [u8]> {
-        let Some((first, last)) = outer(&text) else {
+        let halves: Vec<usize> = halves(&text).into_iter().flatten().collect();
+        if halves.is_empty() {
             return text;
-        };
-        let begins =
-            surrogate(&text, first) == Some(Half::Second) && text[..first].ends_with(b"\"");
-        let ends =
-            surrogate(&text, last) == Some(Half::First) && text[last + HALF..].starts_with(b"\"");
-        let mut joined = text.into_owned();
+        }
         let before = self.first.take();
-        if ends {
-            let escape = joined.drain(last..last + HALF).collect::<Vec<u8>>();
-            self.first = escape.try_into().ok();
+        let (mut joined, mut copied) = (Vec::with_capacity(text.len() + HALF), 0);
+        for at in halves {
+            let (escape, rest) = text[at..].split_at(HALF);
+            match surrogate(escape, 0) {
+                Some(Half::First) if rest.starts_with(b"\"") => {
+                    joined.extend(&text[copied..at]);
+                    copied = at + HALF;
+                    self.first = escape.try_into().ok();
+                }
+                Some(Half::Second) if text[..at].ends_with(b"\"") => {
+                    joined.extend(&text[copied..at]);
+                    copied = at;
+                    joined.extend(before.iter().flatten());
+                }
+                _ => {}
+            }
         }
-        if let (Some(before), true) = (before, begins) {
-            joined.splice(first..first, before);
-        }
+        joined.extend(&text[copied..]);
         joined.into()
     }
-}
-
-/// The positions of the first and the last unpaired surrogate.
-fn outer(text: &[u8]) -> Option<(usize, usize)> {
-    let mut halves = halves(text)?;
-    let first = halves.next()?;
-    Some((first, halves.last().unwrap_or(first)))
 }
 
 /// How many bytes the escape of a surrogate has.
@@ -267,6 +267,10 @@ mod tests {
             (
                 [r#"["\ud83d"]"#, r#"["\ud83d"]"#, r#"[" \ude00"]"#],
                 [r#"[""]"#, r#"[""]"#, r#"[" \ude00"]"#],
+            ),
+            (
+                [r#"["x\ud83d","x\ud83d"]"#, "[]", r#"["\ude00y","\ude00y"]"#],
+                [r#"["x","x"]"#, "[]", r#"["\ud83d\ude00y","\ud83d\ude00y"]"#],
             ),
         ] {
             let mut halves = Halves::default();
