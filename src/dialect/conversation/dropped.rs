@@ -15,10 +15,9 @@ pub struct Dropped {
 const MOST: usize = 32;
 /// No field has a longer name.
 const LONGEST: usize = 64;
-/// "Invalid 'user': string too long. Expected a string with maximum length 64". Claude Code's has twice as many.
+/// "Invalid 'user': string too long. Expected a string with maximum length 64", and so for all of them. Claude Code's user has
+/// twice as many.
 const LONGEST_HINT: usize = 64;
-/// The same for a `safety_identifier`.
-const LONGEST_IDENTIFIER: usize = 128;
 
 impl Dropped {
     /// Nothing, of a request in this API.
@@ -69,11 +68,8 @@ impl Dropped {
 
     /// The name of a user, or of a cache, if it is as short as `OpenAI` wants it, else its field is noted.
     pub fn keep_short(&mut self, value: Option<String>, field: Field) -> Option<String> {
-        let longest = match field {
-            Field::SafetyIdentifier => LONGEST_IDENTIFIER,
-            _ => LONGEST_HINT,
-        };
-        let is_short = value.as_ref().is_none_or(|value| value.len() <= longest);
+        let is_short = |value: &String| value.chars().count() <= LONGEST_HINT;
+        let is_short = value.as_ref().is_none_or(is_short);
         self.keep(value, field, is_short)
     }
 

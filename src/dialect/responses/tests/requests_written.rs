@@ -292,12 +292,12 @@ fn models_get_what_they_take() {
 
 #[test]
 fn names_that_are_longer_than_openai_takes_are_left_out() {
-    let name = |length| Some("u".repeat(length));
-    for (short, longer, is_taken) in [(64, 128, true), (65, 129, false)] {
+    for (letter, length, is_taken) in [("u", 64, true), ("ü", 64, true), ("u", 65, false)] {
+        let name = Some(letter.repeat(length));
         let mut conversation = of_chat(vec![turn(Role::User, vec![text("x")])]);
-        conversation.user = name(short);
-        conversation.caching.key = name(short);
-        conversation.safety_identifier = name(longer);
+        conversation.user.clone_from(&name);
+        conversation.caching.key.clone_from(&name);
+        conversation.safety_identifier = name;
         let (body, dropped) = sent(conversation, "gpt-6-astra");
         for field in ["user", "safety_identifier", "prompt_cache_key"] {
             assert_eq!(body[field].is_string(), is_taken, "{field}");
