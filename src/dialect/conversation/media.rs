@@ -172,14 +172,14 @@ fn is_text(kind: &str) -> bool {
 
 /// Whether the client does not say what it is.
 fn is_unsaid(kind: &str) -> bool {
-    matches!(kind, "" | "application/octet-stream")
+    kind.is_empty() || kind.eq_ignore_ascii_case("application/octet-stream")
 }
 
 /// The bytes of a base64 text, in either alphabet; `None`: it is none.
 fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut count) = (0_u32, 0);
-    for letter in text.trim_end_matches('=').bytes() {
+    for letter in text.trim_end_matches(['=', '\r', '\n']).bytes() {
         let value = match letter {
             b'A'..=b'Z' => letter - b'A',
             b'a'..=b'z' => letter - b'a' + 26,
@@ -209,6 +209,7 @@ mod tests {
             ("", Some(&b""[..])),
             ("aGk=", Some(b"hi")),
             ("aGk", Some(b"hi")),
+            ("aGk=\r\n", Some(b"hi")),
             ("aGkh\r\naGkh", Some(b"hi!hi!")),
             ("-_-_", Some(&[0xfb, 0xff, 0xbf])),
             ("+/+/", Some(&[0xfb, 0xff, 0xbf])),

@@ -174,6 +174,10 @@ mod tests {
                 pdf("JVBERi0x"),
             ),
             (
+                inline("Application/Octet-Stream", "JVBERi0x"),
+                pdf("JVBERi0x"),
+            ),
+            (
                 Media::Url("https://x".to_owned()),
                 json!({"type": "url", "url": "https://x"}),
             ),
