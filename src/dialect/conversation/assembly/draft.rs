@@ -163,8 +163,8 @@ impl Draft {
             return text;
         }
         let is_plain = self.is_custom || self.arguments.trim_start().starts_with('{');
-        let is_placeholder = !self.is_complete && self.may_be_placeholder();
-        if self.sent == 0 && (!is_plain || is_placeholder) {
+        // Only while nothing was sent: some models repeat white space endlessly, and this looks at all that is at the end.
+        if self.sent == 0 && (!is_plain || !self.is_complete && self.may_be_placeholder()) {
             match standing {
                 // Only the whole shows what it stands for.
                 Standing::Open => return String::new(),
