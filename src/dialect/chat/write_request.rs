@@ -56,7 +56,7 @@ pub fn write_request(
     draft.limit();
     draft.sample();
     draft.identify();
-    draft.shape();
+    draft.shape()?;
     draft.think(!toolbox.functions.is_empty(), lacks_thoughts);
     if !toolbox.functions.is_empty() {
         draft.put("tool_choice", toolbox.choice);
@@ -176,9 +176,9 @@ impl Draft<'_> {
         self.put(name, value);
     }
 
-    fn shape(&mut self) {
+    fn shape(&mut self) -> Result<(), Unsaid> {
         let format = match std::mem::take(&mut self.conversation.format) {
-            Format::Text => return,
+            Format::Text => return Ok(()),
             Format::Json => json!({ "type": "json_object" }),
             Format::Schema {
                 name,
@@ -191,7 +191,8 @@ impl Draft<'_> {
                 let is_original = is_original(&self.target.upstream.quirks);
                 let schema = match accepted {
                     Some(accepted) if is_original || !can_be_strict => accepted,
-                    None if is_original => return self.dropped.field(Field::Format),
+                    // Without it, the answer would be any text.
+                    None if is_original => return Err(Unsaid("this JSON schema")),
                     // Others enforce more.
                     Some(_) | None => schema,
                 };
@@ -202,6 +203,7 @@ impl Draft<'_> {
             }
         };
         self.put("response_format", format);
+        Ok(())
     }
 
     fn think(&mut self, has_tools: bool, lacks_thoughts: Option<bool>) {

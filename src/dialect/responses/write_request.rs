@@ -133,7 +133,7 @@ pub fn write_request(
     let most = conversation.max_output.map(|most| target.limit(most));
     let is_verbose = facts.takes_verbosity();
     let verbosity = dropped.keep(conversation.verbosity, Field::Verbosity, is_verbose);
-    let text = text(conversation.format, verbosity, &mut dropped);
+    let text = text(conversation.format, verbosity, &mut dropped)?;
     let stop = conversation.stop.first();
     dropped.keep(stop, Field::Stop, false);
     let body = Body {
@@ -258,7 +258,11 @@ fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration 
     (declared, choice, tools.parallel)
 }
 
-fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Option<Text> {
+fn text(
+    format: Format,
+    verbosity: Option<String>,
+    dropped: &mut Dropped,
+) -> Result<Option<Text>, Unsaid> {
     let format = match format {
         Format::Text => Value::Null,
         Format::Json => json!({ "type": "json_object" }),
@@ -267,18 +271,15 @@ fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Opt
             description,
             schema,
             strict,
-        } => match schema::of_answer(schema, schema::Taker::OpenAi) {
-            None => {
-                dropped.field(Field::Format);
-                Value::Null
-            }
-            Some(schema) => {
-                let strict = strict.map(|_| schema::keeps_strict(strict, &schema, dropped));
-                let mut format = Format::described(name, description, schema, strict);
-                format["type"] = "json_schema".into();
-                format
-            }
-        },
+        } => {
+            let schema = schema::of_answer(schema, schema::Taker::OpenAi);
+            // Without it, the answer would be any text.
+            let schema = schema.ok_or(Unsaid("this JSON schema"))?;
+            let strict = strict.map(|_| schema::keeps_strict(strict, &schema, dropped));
+            let mut format = Format::described(name, description, schema, strict);
+            format["type"] = "json_schema".into();
+            format
+        }
     };
-    (!format.is_null() || verbosity.is_some()).then_some(Text { format, verbosity })
+    Ok((!format.is_null() || verbosity.is_some()).then_some(Text { format, verbosity }))
 }

@@ -14,7 +14,7 @@ use super::{read_request, write_request};
 use crate::catalogue::Dialect;
 use crate::dialect::conversation::{
     Api, Asked, Call, CallResult, Content, Conversation, Input, Names, Part, Reading, Role, Target,
-    Turn,
+    Turn, Unsaid, Written,
 };
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::wire::sse;
@@ -26,12 +26,7 @@ fn read(body: Value) -> Conversation {
 
 /// What is sent for a conversation, and what was left out.
 fn sent(conversation: Conversation, model: &str) -> (Value, Vec<String>) {
-    let upstream = UpstreamApi::new(Dialect::OpenAi);
-    let target = Target {
-        model,
-        upstream: &upstream,
-    };
-    let written = write_request(conversation, &target).unwrap();
+    let written = written(conversation, model).unwrap();
     let body = serde_json::from_slice(&written.body).unwrap();
     (body, written.dropped.into_names())
 }
@@ -42,6 +37,11 @@ fn reading() -> Reading {
         has_answer_tool: false,
         stops: Vec::new(),
     }
+}
+
+fn written(conversation: Conversation, model: &str) -> Result<Written, Unsaid> {
+    let upstream = &UpstreamApi::new(Dialect::OpenAi);
+    write_request(conversation, &Target { model, upstream })
 }
 
 /// What the answer's writer knows of a request.

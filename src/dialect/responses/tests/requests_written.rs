@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{call, read, result, sent, text, turn};
+use super::{call, read, result, sent, text, turn, written};
 use crate::dialect::conversation::*;
 
 /// A conversation as the other APIs bring it.
@@ -329,4 +329,20 @@ fn whoever_asks_for_json_is_heard_in_the_input() {
         body["input"],
         json!([{"type": "message", "role": "developer", "content": "Answer in JSON."}, {"type": "message", "role": "user", "content": "x"}])
     );
+}
+
+#[test]
+fn an_answer_that_is_no_object_is_asked_for_elsewhere() {
+    for (kind, is_taken) in [("object", true), ("array", false)] {
+        let mut conversation = of_chat(vec![turn(Role::User, vec![text("x")])]);
+        conversation.format = Format::Schema {
+            name: None,
+            description: None,
+            schema: json!({ "type": kind }),
+            strict: None,
+        };
+        let refused = written(conversation, "gpt-4o").err();
+        let expected = (!is_taken).then_some(Unsaid("this JSON schema"));
+        assert_eq!(refused, expected, "{kind}");
+    }
 }
