@@ -82,6 +82,11 @@ impl Draft {
         if self.sent == 0 && self.may_be_placeholder() && !arguments.trim().is_empty() {
             self.arguments.clear();
         }
+        // White space before an object says nothing.
+        let arguments = match self.arguments.is_empty() && !self.is_custom {
+            true => arguments.trim_start(),
+            false => arguments,
+        };
         self.arguments.push_str(arguments);
         self.is_whole = None;
     }
