@@ -108,9 +108,8 @@ impl Way {
                 self.take(piece, &mut sent, &mut translated);
             }
         }
-        let unseen = self.assembly.take_unseen();
-        translated.hidden_progress += unseen;
-        translated.thinks |= unseen > 0;
+        translated.hidden_progress += self.assembly.take_unseen();
+        translated.thinks |= self.assembly.has_thought();
         translated
     }
 
@@ -222,5 +221,55 @@ fn is_refusal(event: &Event<'_>) -> bool {
         | Event::Called
         | Event::Failed(_)
         | Event::Alive => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::StreamTranslator;
+    use crate::catalogue::Dialect;
+    use crate::dialect::conversation::{Api, Asked, Target};
+    use crate::dialect::translation::Translation;
+    use crate::dialect::upstream_api::UpstreamApi;
+
+    #[test]
+    fn a_call_that_waits_for_the_rest_of_its_name_is_progress_and_no_thought() {
+        let tools = ["edit", "edit_file"].map(|name| json!({ "name": name, "input_schema": {} }));
+        let body = json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }], "tools": tools });
+        let mut conversation = (Api::Messages.form().read_request)(body).unwrap();
+        let asked = Asked::of(&mut conversation);
+        let upstream = &UpstreamApi::new(Dialect::OpenAi);
+        let target = Target {
+            model: "m",
+            upstream,
+        };
+        let written = (Api::Chat.form().write_request)(conversation, &target).unwrap();
+        let translation = Arc::new(Translation {
+            asked,
+            spoken: Api::Chat,
+            reading: written.reading,
+        });
+        for (delta, thinks) in [
+            (
+                json!({ "tool_calls": [{ "index": 0, "id": "a", "function": { "name": "edit" } }] }),
+                false,
+            ),
+            (
+                json!({ "reasoning_details": [{ "type": "reasoning.encrypted", "data": "x" }] }),
+                true,
+            ),
+        ] {
+            let StreamTranslator::Between(mut way) = StreamTranslator::between(&translation) else {
+                panic!("a stream that is not translated");
+            };
+            let event = json!({ "choices": [{ "delta": delta }] });
+            let translated = way.translate(format!("data: {event}\n\n").as_bytes());
+            assert!(translated.hidden_progress > 0, "{event}");
+            assert_eq!(translated.thinks, thinks, "{event}");
+        }
     }
 }

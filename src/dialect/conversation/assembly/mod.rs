@@ -48,6 +48,8 @@ pub struct Assembly {
     has_failed: bool,
     /// Steps that the client does not see.
     unseen: usize,
+    /// Whether some of them were thoughts; calls that wait for their turn are none.
+    has_thought: bool,
     /// How many bytes are kept of calls, and of what came while one was incomplete.
     kept: usize,
 }
@@ -70,6 +72,7 @@ impl Assembly {
             is_over: false,
             has_failed: false,
             unseen: 0,
+            has_thought: false,
             kept: 0,
         }
     }
@@ -94,10 +97,10 @@ impl Assembly {
             Piece::Thought(text) => self.say(text, Event::Thought, out),
             Piece::Cited(citation) => self.tell(Event::Cited(citation), out),
             Piece::Signature(signature) => {
-                self.unseen += 1;
+                self.think();
                 self.tell(Event::Signature(signature), out);
             }
-            Piece::Unseen => self.unseen += 1,
+            Piece::Unseen => self.think(),
             Piece::Call {
                 index,
                 id,
@@ -194,6 +197,16 @@ impl Assembly {
     /// How many steps since the last call of this function the client has not seen.
     pub fn take_unseen(&mut self) -> usize {
         std::mem::take(&mut self.unseen)
+    }
+
+    /// Whether it has been thought where the client does not see it.
+    pub fn has_thought(&self) -> bool {
+        self.has_thought
+    }
+
+    fn think(&mut self) {
+        self.unseen += 1;
+        self.has_thought = true;
     }
 
     fn begin(&mut self, begin: Begin, out: &mut Vec<Event<'_>>) {
