@@ -39,14 +39,15 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Str
 
 /// What is missing for the keys in the environment whose providers have another URL for each customer: a sentence for each.
 pub fn keys_without_url(variable: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-    let mut sentences: Vec<String> = Vec::new();
+    let (mut named, mut sentences) = (Vec::new(), Vec::new());
     for provider in Provider::all() {
         let (Some(form), [key, ..]) = (provider.url_form(), provider.key_variables()) else {
             continue;
         };
-        let is_new = !sentences.iter().any(|said| said.starts_with(key));
-        if is_new && variable(key).is_some_and(|key| !key.is_empty()) {
+        // Two providers share a variable.
+        if !named.contains(key) && variable(key).is_some_and(|key| !key.is_empty()) {
             let name = provider.name();
+            named.push(*key);
             sentences.push(format!(
                 "{key} is set, but {name} needs a base_url as well, which looks like {form}"
             ));

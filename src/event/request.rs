@@ -166,7 +166,8 @@ pub enum RequestResult {
     Answered,
     /// An error because the request itself was wrong.
     Rejected,
-    /// An error because every upstream failed, or because we had no room for it; or the error of the upstream to which the request was forwarded.
+    /// An error because every upstream failed, or because we had no room for it; or the error of the upstream to which the
+    /// request was forwarded.
     Failed,
     /// An answer that broke off; it ended with an error.
     Broken,

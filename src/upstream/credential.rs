@@ -4,15 +4,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::spelling::Spelling;
+use super::spelling::{HIDDEN, Spelling};
 use crate::catalogue::KeyHeader;
 use crate::config::Secret;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const API_KEY: HeaderName = HeaderName::from_static("api-key");
-
-/// Stands for a header that cannot be sent without a key in it.
-const HIDDEN: &str = "***";
 
 /// One key of an upstream, ready to be sent.
 #[derive(Clone)]

@@ -5,8 +5,8 @@
 
 use memchr::memmem::Finder;
 
-/// Replaces a secret.
-const HIDDEN: &[u8] = b"***";
+/// Stands in place of a secret.
+pub(super) const HIDDEN: &str = "***";
 /// JSON within JSON within JSON has seven before an escape.
 const MOST_BACKSLASHES: usize = 7;
 /// Shorter texts are placeholders such as `none`, not secrets; they occur in ordinary words.
@@ -55,7 +55,7 @@ impl Spelling {
                 && let Some(left) = self.behind(&text[at + plain..])
             {
                 hidden.extend_from_slice(kept);
-                hidden.extend_from_slice(HIDDEN);
+                hidden.extend_from_slice(HIDDEN.as_bytes());
                 rest = text.len() - left.len();
                 from = rest;
             }

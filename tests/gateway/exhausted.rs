@@ -5,6 +5,7 @@ use std::time::Duration;
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::json;
 
+use crate::failover::unsupported;
 use crate::forwarding::raw;
 use crate::harness::{
     Answered, Setup, TestGateway, chat, chat_stream, chat_text, refusal, simulators,
@@ -418,16 +419,7 @@ async fn the_total_time_ends_a_request_whoever_is_left_to_ask() {
 /// Without us the client would have received this error, and could act on it.
 #[tokio::test]
 async fn the_first_choices_rejection_is_returned_even_if_fallbacks_fail() {
-    let unsupported =
-        json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
-    let fault = Fault::Status {
-        code: 400,
-        headers: Vec::new(),
-        body: Some(unsupported.to_string()),
-    };
-    let first = Simulator::start("first", Script::fault(fault.clone()))
-        .await
-        .unwrap();
+    let first = Simulator::start("first", unsupported()).await.unwrap();
     let second = Simulator::start("second", rate_limited(30)).await.unwrap();
     let gateway = TestGateway::before(&first, &second, "").await;
     for trail in [
@@ -441,7 +433,7 @@ async fn the_first_choices_rejection_is_returned_even_if_fallbacks_fail() {
     }
     // The error of a fallback is not definite: the first one may do better when it is back.
     let (gateway, first, second) = both(rate_limited(30)).await;
-    second.play(Script::fault(fault)).await;
+    second.play(unsupported()).await;
     for trail in [
         &["first:rate_limited", "second:unsupported"][..],
         &["second:unsupported"],

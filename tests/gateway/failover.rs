@@ -241,15 +241,8 @@ async fn a_failover_without_a_candidate_costs_no_budget() {
         .route(&["*"], &["first", "second, model: b", "third, model: c"])
         .start()
         .await;
-    // It does not count against their health.
-    let body = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
-    let unsupported = Fault::Status {
-        code: 400,
-        headers: Vec::new(),
-        body: Some(body.to_string()),
-    };
-    first.play(Script::fault(unsupported.clone())).await;
-    second.play(Script::fault(unsupported)).await;
+    first.play(unsupported()).await;
+    second.play(unsupported()).await;
     // Vectors of other models are useless, so the first one is the only candidate.
     let embed = json!({"model": "m", "input": "x"});
     for _ in 0..60 {
@@ -261,9 +254,18 @@ async fn a_failover_without_a_candidate_costs_no_budget() {
     assert_eq!(answered.trail(), trail);
 }
 
-/// Each of these costs one token of fifty, for the time that was lost; five answers bring one back.
-#[tokio::test]
-async fn a_route_that_has_spent_its_budget_asks_no_third_until_answers_have_earned_it() {
+/// What an upstream answers that does not know a field. It does not count against anybody's health.
+pub(crate) fn unsupported() -> Script {
+    let body = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
+    Script::fault(Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(body.to_string()),
+    })
+}
+
+/// A route to three upstreams, with a model of its own for each, that waits for none of them.
+pub(crate) async fn three_that_do_not_wait() -> (TestGateway, [Simulator; 3]) {
     let (first, second) = simulators().await;
     let third = Simulator::start("third", Script::healthy()).await.unwrap();
     let gateway = Setup::new()
@@ -274,18 +276,17 @@ async fn a_route_that_has_spent_its_budget_asks_no_third_until_answers_have_earn
         .lines("timeouts: {wait: 0s}\n")
         .start()
         .await;
-    let body = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
-    let unsupported = Script::fault(Fault::Status {
-        code: 400,
-        headers: Vec::new(),
-        body: Some(body.to_string()),
-    });
-    let slowly = unsupported
-        .clone()
-        .with_answer_delay(Duration::from_secs(15));
-    first.play(unsupported.clone()).await;
+    (gateway, [first, second, third])
+}
+
+/// Each of these costs one token of fifty, for the time that was lost; five answers bring one back.
+#[tokio::test]
+async fn a_route_that_has_spent_its_budget_asks_no_third_until_answers_have_earned_it() {
+    let (gateway, [first, second, third]) = three_that_do_not_wait().await;
+    let slowly = unsupported().with_answer_delay(Duration::from_secs(15));
+    first.play(unsupported()).await;
     second.play(slowly).await;
-    third.play(unsupported.clone()).await;
+    third.play(unsupported()).await;
     let ask = async |requests: usize| {
         let one = async |_| gateway.post("/v1/chat/completions", &chat()).await.status;
         let all = join_all((0..requests).map(one));
@@ -298,7 +299,7 @@ async fn a_route_that_has_spent_its_budget_asks_no_third_until_answers_have_earn
         let answered = gateway.post("/v1/chat/completions", &chat()).await;
         assert_eq!(answered.status, 200);
     }
-    first.play(unsupported).await;
+    first.play(unsupported()).await;
     for at_third in [51, 51] {
         ask(1).await;
         assert_eq!(third.received_count(), at_third);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use backstop::simulator::{Fault, Script, Simulator};
+use backstop::simulator::{Fault, Script};
 use futures_util::future::join_all;
 use http::Method;
-use serde_json::json;
 
-use crate::harness::{Answered, Setup, TestGateway, chat, pass, refusal, simulators};
+use crate::failover::{three_that_do_not_wait, unsupported};
+use crate::harness::{Answered, TestGateway, chat, pass, refusal, simulators};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -51,29 +51,11 @@ async fn a_request_whose_time_is_over_asks_nobody_else() {
 /// A third attempt costs as much as the second one took, and 50 tokens last for 50 of ten seconds or more.
 #[tokio::test]
 async fn a_request_without_a_budget_asks_no_third_one() {
-    let (first, second) = simulators().await;
-    let third = Simulator::start("third", Script::healthy()).await.unwrap();
-    let gateway = Setup::new()
-        .upstream(&first)
-        .upstream(&second)
-        .upstream(&third)
-        .route(&["*"], &["first", "second, model: b", "third, model: c"])
-        .lines("timeouts: {wait: 0s}\n")
-        .start()
-        .await;
-    // None of these counts against anybody's health.
-    let missing = json!({"error": {"message": "no such field", "code": "unsupported_parameter"}});
-    let unsupported = Script::fault(Fault::Status {
-        code: 400,
-        headers: Vec::new(),
-        body: Some(missing.to_string()),
-    });
-    let slowly = unsupported
-        .clone()
-        .with_answer_delay(Duration::from_secs(15));
+    let (gateway, [first, second, third]) = three_that_do_not_wait().await;
+    let slowly = unsupported().with_answer_delay(Duration::from_secs(15));
     first.play(Script::status(404)).await;
     second.play(slowly).await;
-    third.play(unsupported).await;
+    third.play(unsupported()).await;
     let one = async |_| gateway.post(CHAT, &chat()).await;
     let all = join_all((0..60).map(one));
     let (answered, ()) = tokio::join!(all, pass(Duration::from_secs(16)));
