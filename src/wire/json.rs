@@ -17,7 +17,7 @@ use siphasher::sip::SipHasher13;
 
 pub(crate) use reader::wanted;
 pub use reader::{Broken, Field, Reader, Wanted, pick, text};
-pub use tree::{Fault, Halves, fault, mended, reserve};
+pub use tree::{Fault, Half, Halves, SURROGATE, fault, mended, reserve, surrogate};
 pub use walk::{Token, walk};
 
 /// The fields of an object in their order, with values as they were written.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use crate::wire::json::mended as without_halves;
+use crate::wire::json::{Half, SURROGATE, mended as without_halves, surrogate};
 
 /// Escapes within texts what JSON does not take there: control characters, backslashes that escape nothing (`\d`, `\users`),
 /// and halves of surrogate pairs, in whose place comes U+FFFD. Local models, Gemini and others write them; strict parsers
@@ -55,7 +55,7 @@ impl Escapes {
 /// How much of an escape is taken at once, and what is said in its place; `None`: it is fine.
 fn fitting(escape: &[u8]) -> (usize, Option<String>) {
     match escape {
-        [_, b'u', code @ ..] if code.len() == 4 && is_half(code) => {
+        _ if surrogate(escape, 0).is_some() && escape.len() == SURROGATE => {
             (escape.len(), Some(r"\ufffd".to_owned()))
         }
         [_, b'u', _, ..] | [_, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'] => {
@@ -63,10 +63,6 @@ fn fitting(escape: &[u8]) -> (usize, Option<String>) {
         }
         _ => (1, Some(r"\\".to_owned())),
     }
-}
-
-fn is_half(code: &[u8]) -> bool {
-    code_of(code).is_some_and(|code| (0xd800..0xe000).contains(&code))
 }
 
 /// The length of an escape; `None`: it is not whole yet. A high surrogate is whole with its other half.
@@ -79,23 +75,16 @@ pub(super) fn escape(bytes: &[u8]) -> Option<usize> {
     if !digits.iter().all(u8::is_ascii_hexdigit) {
         return Some(2);
     }
-    let code = code_of(bytes.get(2..6)?)?;
-    if !(0xd800..0xdc00).contains(&code) {
-        return Some(6);
+    bytes.get(..SURROGATE)?;
+    if surrogate(bytes, 0) != Some(Half::First) {
+        return Some(SURROGATE);
     }
-    if *bytes.get(6)? != b'\\' || *bytes.get(7)? != b'u' {
-        return Some(6);
+    if *bytes.get(SURROGATE)? != b'\\' || *bytes.get(SURROGATE + 1)? != b'u' {
+        return Some(SURROGATE);
     }
-    let other = code_of(bytes.get(8..12)?);
-    let is_pair = other.is_some_and(|other| (0xdc00..0xe000).contains(&other));
-    Some(if is_pair { 12 } else { 6 })
-}
-
-/// The number in four hexadecimal digits.
-fn code_of(digits: &[u8]) -> Option<u16> {
-    let digits = std::str::from_utf8(digits).ok()?;
-    let is_number = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_number.then(|| u16::from_str_radix(digits, 16).ok())?
+    bytes.get(..2 * SURROGATE)?;
+    let is_pair = surrogate(bytes, SURROGATE) == Some(Half::Second);
+    Some(if is_pair { 2 * SURROGATE } else { SURROGATE })
 }
 
 /// Whether a text is the JSON of a whole object, once it is escaped.

@@ -68,7 +68,7 @@ pub fn mended(text: &[u8]) -> Option<Bytes> {
     halves.peek()?;
     let mut mended = BytesMut::from(text);
     for at in halves {
-        mended[at..at + HALF].copy_from_slice(REPLACEMENT);
+        mended[at..at + SURROGATE].copy_from_slice(REPLACEMENT);
     }
     Some(mended.freeze())
 }
@@ -77,7 +77,7 @@ pub fn mended(text: &[u8]) -> Option<Bytes> {
 #[derive(Debug, Default)]
 pub struct Halves {
     /// The escape of a first half whose second one has not come yet.
-    first: Option<[u8; HALF]>,
+    first: Option<[u8; SURROGATE]>,
 }
 
 impl Halves {
@@ -89,13 +89,13 @@ impl Halves {
             return text;
         }
         let before = self.first.take();
-        let (mut joined, mut copied) = (Vec::with_capacity(text.len() + HALF), 0);
+        let (mut joined, mut copied) = (Vec::with_capacity(text.len() + SURROGATE), 0);
         for at in halves {
-            let (escape, rest) = text[at..].split_at(HALF);
+            let (escape, rest) = text[at..].split_at(SURROGATE);
             match surrogate(escape, 0) {
                 Some(Half::First) if rest.starts_with(b"\"") => {
                     joined.extend(&text[copied..at]);
-                    copied = at + HALF;
+                    copied = at + SURROGATE;
                     self.first = escape.try_into().ok();
                 }
                 Some(Half::Second) if text[..at].ends_with(b"\"") => {
@@ -112,7 +112,7 @@ impl Halves {
 }
 
 /// How many bytes the escape of a surrogate has.
-const HALF: usize = 6;
+pub const SURROGATE: usize = 6;
 
 /// The positions of the escapes of unpaired surrogates; `None`: there are none for sure.
 fn halves(text: &[u8]) -> Option<impl Iterator<Item = usize>> {
@@ -127,12 +127,12 @@ fn halves(text: &[u8]) -> Option<impl Iterator<Item = usize>> {
         loop {
             at += memchr(b'\\', text.get(at..)?)?;
             match surrogate(text, at) {
-                Some(Half::First) if surrogate(text, at + HALF) == Some(Half::Second) => {
-                    at += 2 * HALF;
+                Some(Half::First) if surrogate(text, at + SURROGATE) == Some(Half::Second) => {
+                    at += 2 * SURROGATE;
                 }
                 Some(_) => {
-                    at += HALF;
-                    return Some(at - HALF);
+                    at += SURROGATE;
+                    return Some(at - SURROGATE);
                 }
                 None => at += 2,
             }
@@ -140,15 +140,18 @@ fn halves(text: &[u8]) -> Option<impl Iterator<Item = usize>> {
     }))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Half {
+/// One of the two surrogates that stand for a character together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The high one.
     First,
+    /// The low one.
     Second,
 }
 
 /// The surrogate whose escape starts at this position.
-fn surrogate(text: &[u8], at: usize) -> Option<Half> {
-    let digits = text.get(at..at + HALF)?.strip_prefix(b"\\u")?;
+pub fn surrogate(text: &[u8], at: usize) -> Option<Half> {
+    let digits = text.get(at..at + SURROGATE)?.strip_prefix(b"\\u")?;
     let digits = std::str::from_utf8(digits).ok()?;
     // `from_str_radix` accepts a sign as well, but no escape of a surrogate starts with one.
     match u32::from_str_radix(digits, 16).ok()? {
