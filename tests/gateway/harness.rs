@@ -1,6 +1,7 @@
 //! A gateway to test, its event log, and a client for it. Nothing here sleeps: tests wait for events.
 
 mod clock;
+mod port;
 mod setup;
 
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 pub(crate) use self::clock::{RealPace, pass};
+pub(crate) use self::port::Port;
 pub(crate) use self::setup::Setup;
 
 /// The longest wait in any test.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use self::server::{Server, liar};
-use crate::harness::{Setup, TestGateway, chat, simulators, within};
+use crate::harness::{Port, Setup, TestGateway, chat, simulators, within};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -175,7 +175,8 @@ async fn hears_of_first(replica: &TestGateway) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whose_own_network_is_broken_takes_nobody_else_out() {
     let (redis, (one, two)) = (Server::start(&[]).await, simulators().await);
-    let proxy = format!(", proxy: \"http://127.0.0.1:{}\"", server::free_port());
+    let nobody = Port::reserve();
+    let proxy = format!(", proxy: \"http://{}\"", nobody.address());
     let a = replica(&one, &two, &redis.url(), &proxy).await;
     let [b, c, d] = fleet_beside(&one, &two, &redis.url()).await;
     // It has never asked for anything, so that it knows nothing of its own.
@@ -331,7 +332,7 @@ async fn the_server_may_want_tls_and_a_password() {
     let (one, two) = simulators().await;
     let redis = Server::start_secure("p@ss word").await;
     let ca = redis.file("cert.pem");
-    let url = |password: &str| format!("\"rediss://:{password}@127.0.0.1:{}\"", redis.tls_port);
+    let url = |password: &str| format!("\"rediss://:{password}@{}\"", redis.tls_address());
     let with = |password: &str| format!("{}, ca_file: \"{ca}\", secret: x", url(password));
     let a = replica(&one, &two, &with("p%40ss%20word"), "").await;
     let b = replica(&one, &two, &with("p%40ss%20word"), "").await;

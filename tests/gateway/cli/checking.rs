@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::{PATIENCE, Running, SERVE, address, backstop, finish};
-use crate::harness::Setup;
+use crate::harness::{Port, Setup};
 
 /// Two servers, of which only the second one is used; the first one's URL says too much.
 const ODD: &str = "\
@@ -273,9 +273,8 @@ async fn a_configuration_that_is_wrong_or_missing_is_told_by_the_exit_code_of_ev
 /// No route names a model then, and every model goes somewhere.
 #[tokio::test]
 async fn without_a_configuration_upstreams_are_asked_for_their_models() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    let nobody = Port::reserve();
+    let proxy = format!("http://{}", nobody.address());
     let folder = tempfile::tempdir().unwrap();
     let mut command = backstop(folder.path(), &SERVE);
     command

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{AbortHandle, JoinError};
+use tokio::task::JoinError;
 
 pub(crate) const ANSWER: &str = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello from bytes."},"finish_reason":"stop"}]}"#;
 
@@ -31,7 +31,6 @@ pub(crate) enum Turn {
 pub(crate) struct Bytes {
     pub(crate) address: SocketAddr,
     log: Arc<Log>,
-    accepting: AbortHandle,
 }
 
 #[derive(Default)]
@@ -48,7 +47,7 @@ impl Bytes {
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Log::default());
         let (theirs, turns) = (Arc::clone(&log), turns.to_vec());
-        let accepting = tokio::spawn(async move {
+        tokio::spawn(async move {
             let mut connections = 0;
             while let Ok((tcp, _)) = listener.accept().await {
                 connections += 1;
@@ -57,11 +56,7 @@ impl Bytes {
                 tokio::spawn(async move { serve(tcp, connections, &log, &turns).await.ok() });
             }
         });
-        Self {
-            address,
-            log,
-            accepting: accepting.abort_handle(),
-        }
+        Self { address, log }
     }
 
     /// For each request, the number of its connection, from 1.
@@ -72,15 +67,6 @@ impl Bytes {
     /// The heads of the requests.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.log.heads.lock().unwrap().clone()
-    }
-
-    /// Nobody listens any more where it did.
-    pub(crate) async fn gone(self) -> SocketAddr {
-        self.accepting.abort();
-        while TcpStream::connect(self.address).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-        self.address
     }
 }
 

@@ -10,10 +10,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, client_async};
 
-use super::http1::Bytes;
 use super::proxy::{Kind, Proxy};
 use super::{CHAT, second};
-use crate::harness::{Setup, TestGateway, chat, chat_stream, chat_text, stream_text, within};
+use crate::harness::{Port, Setup, TestGateway, chat, chat_stream, chat_text, stream_text, within};
 use crate::tls::Identity;
 
 async fn secure(identity: &Identity) -> Simulator {
@@ -149,7 +148,7 @@ async fn echo(stream: impl AsyncRead + AsyncWrite + Unpin) {
 async fn what_a_proxy_refuses_is_told_from_what_an_upstream_does() {
     let identity = Identity::new();
     let first = secure(&identity).await;
-    let gone = Bytes::start(&[]).await.gone().await;
+    let nobody = Port::reserve();
     for (proxy, outcome, detail) in [
         (
             Proxy::start(Kind::Refusing("407 Proxy Authentication Required"))
@@ -170,7 +169,7 @@ async fn what_a_proxy_refuses_is_told_from_what_an_upstream_does() {
             "first:connect_failed",
             "502 Bad Gateway",
         ),
-        (gone, "first:proxy_failed", "cannot be reached"),
+        (nobody.address(), "first:proxy_failed", "cannot be reached"),
     ] {
         let second = second().await;
         let url = format!("http://user:pass-word@{proxy}");

@@ -1,6 +1,6 @@
 //! A real Redis server of this test's own.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,11 +9,13 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
+use crate::harness::Port;
+
 /// A server on a port of its own. It ends with the test.
 pub(crate) struct Server {
-    pub(crate) port: u16,
-    /// Where it takes connections with TLS, if it does.
-    pub(crate) tls_port: u16,
+    port: Port,
+    /// Where it takes connections with TLS, or one server of a cluster with the others.
+    other_port: Port,
     child: Child,
     folder: TempDir,
     arguments: Vec<String>,
@@ -23,7 +25,7 @@ impl Server {
     /// Starts one with these arguments besides the usual ones, and waits until it takes connections.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::start_in(folder, "redis-server", arguments).await
+        Self::start_in(folder, "redis-server", arguments, Port::reserve()).await
     }
 
     /// One that wants TLS and a password. Its certificate is `cert.pem` in its folder.
@@ -33,8 +35,8 @@ impl Server {
         std::fs::write(folder.path().join("cert.pem"), signed.cert.pem()).unwrap();
         let key = signed.signing_key.serialize_pem();
         std::fs::write(folder.path().join("key.pem"), key).unwrap();
-        let tls_port = free_port();
-        let port = tls_port.to_string();
+        let tls_port = Port::reserve();
+        let port = tls_port.number().to_string();
         let arguments = [
             "--requirepass",
             password,
@@ -47,27 +49,33 @@ impl Server {
             "--tls-auth-clients",
             "no",
         ];
-        let mut server = Self::start_in(folder, "redis-server", &arguments).await;
-        server.tls_port = tls_port;
-        server
+        Self::start_in(folder, "redis-server", &arguments, tls_port).await
     }
 
     /// A sentinel that knows a server as `mine`.
     pub(crate) async fn sentinel_of(server: &Self) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("sentinel.conf");
-        let text = format!("sentinel monitor mine 127.0.0.1 {} 1\n", server.port);
+        let text = format!(
+            "sentinel monitor mine 127.0.0.1 {} 1\n",
+            server.port.number()
+        );
         std::fs::write(&config, text).unwrap();
-        Self::start_in(folder, "redis-sentinel", &[]).await
+        Self::start_in(folder, "redis-sentinel", &[], Port::reserve()).await
     }
 
-    async fn start_in(folder: TempDir, program: &str, arguments: &[&str]) -> Self {
+    async fn start_in(
+        folder: TempDir,
+        program: &str,
+        arguments: &[&str],
+        other_port: Port,
+    ) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let port = free_port();
-        let child = spawn(program, port, &arguments, &folder);
+        let port = Port::reserve();
+        let child = spawn(program, &port, &arguments, &folder);
         let server = Self {
             port,
-            tls_port: 0,
+            other_port,
             child,
             folder,
             arguments,
@@ -78,12 +86,17 @@ impl Server {
 
     /// Starts it again at its port.
     pub(crate) async fn start_again(&mut self) {
-        self.child = spawn("redis-server", self.port, &self.arguments, &self.folder);
+        self.child = spawn("redis-server", &self.port, &self.arguments, &self.folder);
         self.takes_connections().await;
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.port.address())
+    }
+
+    /// The address at which it takes connections with TLS, if it does.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.other_port.address()
     }
 
     /// A file in its folder.
@@ -123,7 +136,7 @@ impl Server {
 
     async fn takes_connections(&self) {
         for _ in 0..500 {
-            if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+            if TcpStream::connect(self.port.address()).await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -139,8 +152,8 @@ impl Drop for Server {
     }
 }
 
-fn spawn(program: &str, port: u16, arguments: &[String], folder: &TempDir) -> Child {
-    let port = port.to_string();
+fn spawn(program: &str, port: &Port, arguments: &[String], folder: &TempDir) -> Child {
+    let port = port.number().to_string();
     let mut usual = vec!["--port", &port, "--bind", "127.0.0.1"];
     match program {
         "redis-sentinel" => usual.insert(0, "sentinel.conf"),
@@ -163,21 +176,21 @@ pub(crate) async fn cluster() -> [Server; 3] {
     let mut nodes = Vec::new();
     for _ in 0..3 {
         // The bus has a port of its own, which is usually too high a number.
-        let bus = free_port().to_string();
-        nodes.push(Server::start(&["--cluster-enabled", "yes", "--cluster-port", &bus]).await);
+        let bus = Port::reserve();
+        let port = bus.number().to_string();
+        let arguments = ["--cluster-enabled", "yes", "--cluster-port", &port];
+        let folder = tempfile::tempdir().unwrap();
+        nodes.push(Server::start_in(folder, "redis-server", &arguments, bus).await);
     }
-    let mut buses = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
         let (first, last) = (index * 16384 / 3, (index + 1) * 16384 / 3 - 1);
         let (first, last) = (first.to_string(), last.to_string());
         node.ask(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
-        buses.push(node.arguments[3].clone());
     }
-    for (other, bus) in nodes.iter().zip(&buses).skip(1) {
-        let port = other.port.to_string();
-        nodes[0]
-            .ask(&["CLUSTER", "MEET", "127.0.0.1", &port, bus])
-            .await;
+    for other in &nodes[1..] {
+        let [port, bus] = [&other.port, &other.other_port].map(|port| port.number().to_string());
+        let meet = ["CLUSTER", "MEET", "127.0.0.1", &port, &bus];
+        nodes[0].ask(&meet).await;
     }
     for node in &nodes {
         while !format!("{:?}", node.ask(&["CLUSTER", "INFO"]).await).contains("cluster_state:ok") {
@@ -185,11 +198,6 @@ pub(crate) async fn cluster() -> [Server; 3] {
         }
     }
     nodes.try_into().unwrap_or_else(|_| panic!("three"))
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A server that takes connections and answers this to whatever is said, again and again.
