@@ -41,17 +41,17 @@ pub(super) struct BodyLimits {
 pub(super) struct Path(String);
 
 impl Path {
-    /// `/v1/x` and `/x` are equal, and so are `/v1//x` and `/v1/x`.
+    /// `/v1/x` and `/x` are equal, and so are `/v1//x` and `/v1/x`; and `/v1/v1/x`, for clients that add `/v1` to a base
+    /// URL that has it.
     pub(super) fn of(uri: &Uri) -> Result<Self, Rejection> {
         // Upstreams may resolve dots and reach paths outside of their API.
         if !is_unambiguous(uri.path()) {
             return Err(Rejection::BadPath);
         }
         let path = with_single_slashes(uri.path());
-        let mut path = match path.strip_prefix("/v1") {
-            Some("") => "/".to_owned(),
-            Some(rest) if rest.starts_with('/') => rest.to_owned(),
-            _ => path.into_owned(),
+        let mut path = match behind_v1(&path) {
+            "" => "/".to_owned(),
+            rest => rest.to_owned(),
         };
         if let Some(query) = uri.query() {
             let query = without(query, tells_a_key);
@@ -74,6 +74,14 @@ impl Path {
     pub(super) fn without_query(&self) -> &str {
         self.0.split_once('?').map_or(&self.0, |(path, _)| path)
     }
+}
+
+fn behind_v1(mut path: &str) -> &str {
+    let is_behind = |rest: &&str| rest.is_empty() || rest.starts_with('/');
+    while let Some(rest) = path.strip_prefix("/v1").filter(is_behind) {
+        path = rest;
+    }
+    path
 }
 
 fn with_single_slashes(path: &str) -> Cow<'_, str> {
@@ -217,6 +225,7 @@ mod tests {
             "/v1/chat/completions",
             "/chat/completions",
             "//v1//chat/completions",
+            "/v1/v1/chat/completions",
         ] {
             assert_eq!(path(text).as_deref(), Some("/chat/completions"), "{text}");
         }
@@ -226,6 +235,7 @@ mod tests {
         );
         assert_eq!(path("/v1").as_deref(), Some("/"));
         assert_eq!(path("/v10/x").as_deref(), Some("/v10/x"));
+        assert_eq!(path("/v1/v10").as_deref(), Some("/v10"));
         assert_eq!(path("/v1/files/").as_deref(), Some("/files/"));
     }
 

@@ -215,7 +215,7 @@ impl Rejection {
             Self::Upgrade => ErrorResponse::new(
                 404,
                 "upgrade_not_supported",
-                "the only protocol to change to is `websocket`, with GET over HTTP/1.1 at /v1/realtime or /v1/responses",
+                "a WebSocket is opened with GET over HTTP/1.1, at /v1/realtime or /v1/responses",
             ),
             Self::TwoModels => two_models(),
             Self::Coding(error) => packed_wrongly(error),

@@ -25,12 +25,15 @@ use crate::wire::websocket::{is_handshake, put_handshake};
 /// The paths at which a WebSocket may be requested.
 const PATHS: [&str; 2] = ["/realtime", "/responses"];
 
-/// Whether a request asks for another protocol than HTTP.
+/// Whether a request asks for a WebSocket. A request that would also take another protocol than HTTP/1.1 is answered over
+/// HTTP/1.1 (RFC 9110, section 7.8): Java's client offers `h2c` with each request, unless told otherwise.
 pub(super) fn is_wanted(head: &Parts) -> bool {
-    head.headers.contains_key(UPGRADE)
+    let offered = head.headers.get_all(UPGRADE).iter();
+    let mut offered = offered.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    offered.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// Reads a WebSocket handshake; every other upgrade is rejected.
+/// Reads a WebSocket handshake; one that cannot be relayed is rejected.
 pub(super) fn request(
     record: &mut RequestRecord,
     head: Parts,

@@ -35,6 +35,7 @@ async fn a_path_is_the_same_with_and_without_v1_and_with_slashes_too_many() {
         "/chat/completions",
         "//v1//chat/completions",
         "//chat//completions",
+        "/v1/v1/chat/completions",
         "/v1/chat/completions?beta=true",
     ] {
         let answered = gateway.post(path, &chat()).await;
@@ -42,7 +43,7 @@ async fn a_path_is_the_same_with_and_without_v1_and_with_slashes_too_many() {
     }
     let paths: Vec<_> = upstream.received().into_iter().map(|r| r.path).collect();
     let with_query = format!("{CHAT}?beta=true");
-    assert_eq!(paths, [CHAT, CHAT, CHAT, CHAT, with_query.as_str()]);
+    assert_eq!(paths, [CHAT, CHAT, CHAT, CHAT, CHAT, with_query.as_str()]);
 }
 
 #[tokio::test]
@@ -326,7 +327,7 @@ async fn a_compressed_body_is_unpacked_within_bounds() {
 }
 
 #[tokio::test]
-async fn other_protocols_are_refused_but_for_websockets_where_they_are_spoken() {
+async fn websockets_are_refused_where_they_are_not_spoken() {
     let (gateway, upstream) = gateway(ALL).await;
     let handshake = [
         ("connection", "upgrade"),
@@ -334,8 +335,6 @@ async fn other_protocols_are_refused_but_for_websockets_where_they_are_spoken() 
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
-    let mut h2c = handshake;
-    h2c[1] = ("upgrade", "h2c");
     let cases = [
         (Method::GET, "/v1/chat/completions", &handshake[..], ""),
         (Method::POST, "/v1/realtime?model=gpt-4o", &handshake, ""),
@@ -346,13 +345,36 @@ async fn other_protocols_are_refused_but_for_websockets_where_they_are_spoken() 
             &handshake[1..],
             "",
         ),
-        (Method::GET, "/v1/realtime?model=gpt-4o", &h2c, ""),
     ];
     for (method, path, headers, body) in cases {
         let answered = gateway.send(method, path, headers, body).await;
         refusal(&answered, 404, "upgrade_not_supported");
     }
     assert_eq!(upstream.received_count(), 0);
+}
+
+/// Java's client offers it with each request.
+#[tokio::test]
+async fn another_protocol_that_is_offered_is_not_taken_up() {
+    let (gateway, upstream) = gateway(ALL).await;
+    let headers = [
+        JSON,
+        ("connection", "Upgrade, HTTP2-Settings"),
+        ("upgrade", "h2c"),
+        ("http2-settings", "AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA"),
+    ];
+    let body = chat().to_string();
+    for _ in 0..2 {
+        let answered = gateway
+            .send(Method::POST, CHAT, &headers, body.clone())
+            .await;
+        assert_eq!(chat_text(&answered), "Hello from only.");
+    }
+    for received in upstream.received() {
+        for (name, _) in &headers[1..] {
+            assert!(!received.headers.contains_key(*name), "{name}");
+        }
+    }
 }
 
 #[tokio::test]
