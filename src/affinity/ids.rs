@@ -33,6 +33,12 @@ static ENDS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(END));
 /// Names of fields, each ready to be found.
 type Fields<const N: usize> = LazyLock<[Finder<'static>; N]>;
 
+/// What is below these fields refers to no object, and creates none: the client's own notes, which answers repeat, and
+/// models.
+const NO_REFERENCES: [&str; 3] = ["metadata", "attributes", "model"];
+/// No id is longer, in bytes.
+const LONGEST: usize = 256;
+
 /// How ids begin that no chat refers to: those of answers, conversations and what belongs to them, of batches, assistants,
 /// their threads and runs, and of vector stores.
 const NOT_IN_CHATS: [&str; 13] = [
@@ -56,10 +62,19 @@ pub(super) fn may_be_in_chats(id: &str) -> bool {
     !NOT_IN_CHATS.iter().any(|begin| id.starts_with(begin))
 }
 
-/// The parts of a path and its query that may be ids.
+/// The parts of a path and its query that may be ids. A slash within an id is escaped.
 pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
     path.split(['/', '?', '&', '='])
+        .flat_map(|part| part.split("%2F"))
+        .flat_map(|part| part.split("%2f"))
         .filter(|part| is_like_an_id(part))
+}
+
+/// The parts of a text that may be ids: Gemini's have a folder, as in `batches/abc123`.
+fn ids_in(text: &str) -> impl Iterator<Item = String> {
+    let parts = (text.len() <= LONGEST).then(|| text.split('/'));
+    let parts = parts.into_iter().flatten();
+    parts.filter(|part| is_like_an_id(part)).map(str::to_owned)
 }
 
 /// Every string in a JSON body that may be an id.
@@ -70,10 +85,7 @@ pub(super) fn anywhere(body: &[u8]) -> Vec<String> {
 /// Every short text in a form that may be an id.
 pub(super) fn in_form(request: &ModelRequest) -> Vec<String> {
     let texts = multipart::texts(&request.headers, &request.body).into_iter();
-    texts
-        .filter(|text| is_like_an_id(text))
-        .map(str::to_owned)
-        .collect()
+    texts.flat_map(ids_in).collect()
 }
 
 /// The objects that a request to a model refers to. Its other ids, of messages and tool calls, may come from anywhere.
@@ -103,38 +115,49 @@ fn mentions(body: &[u8], names: &[Finder<'_>]) -> bool {
     })
 }
 
-/// Strings below wanted keys. An `item_reference` is wanted for its `id`. A body that cannot be parsed yields none.
+/// Strings below wanted keys. An `item_reference` is wanted for its `id`. What cannot refer is skipped. A body that
+/// cannot be parsed yields none.
 fn collect(body: &[u8], wants: impl Fn(&str) -> bool) -> Vec<String> {
     let mended = json::mended(body);
     let body = mended.as_deref().unwrap_or(body);
     let mut ids = Vec::new();
     let mut open: Vec<Open> = Vec::new();
-    // For the next value: whether it is wanted, and its field.
-    let mut next = (false, Field::Else);
+    // For the next value: what it is worth, and its field.
+    let mut next = (Worth::default(), Field::Else);
     let read = json::walk(body, |token| {
-        let is_wanted = open.last().is_some_and(|within| within.is_wanted);
         match token {
             Token::Open => open.push(Open {
-                is_wanted: next.0,
+                worth: next.0,
                 ..Open::default()
             }),
             Token::Close => ids.extend(open.pop().and_then(Open::reference)),
             Token::Text(text) => match open.last_mut() {
-                _ if next.0 && is_like_an_id(text) => ids.push(text.to_owned()),
+                _ if next.0 == Worth::Wanted => ids.extend(ids_in(text)),
                 Some(object) => object.note(next.1, text),
                 None => {}
             },
             Token::Key(_) => {}
         }
+        let within = open.last().map_or(Worth::default(), |within| within.worth);
         next = match token {
-            Token::Key(name) => (is_wanted || wants(name), Field::of(name)),
-            _ => {
-                let is_wanted = open.last().is_some_and(|within| within.is_wanted);
-                (is_wanted, Field::Else)
+            Token::Key(name) if NO_REFERENCES.contains(&name) => (Worth::Skipped, Field::Else),
+            Token::Key(name) if within == Worth::Unknown && wants(name) => {
+                (Worth::Wanted, Field::of(name))
             }
+            Token::Key(name) => (within, Field::of(name)),
+            _ => (within, Field::Else),
         };
     });
     read.map_or_else(|_| Vec::new(), |()| ids)
+}
+
+/// What the strings in a part of a body are worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Worth {
+    #[default]
+    Unknown,
+    Wanted,
+    Skipped,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -157,8 +180,7 @@ impl Field {
 /// An object or a list that is being parsed.
 #[derive(Debug, Default)]
 struct Open {
-    /// Whether strings in it are wanted.
-    is_wanted: bool,
+    worth: Worth,
     is_reference: bool,
     id: Option<String>,
 }
@@ -183,7 +205,7 @@ impl Open {
 /// One in seventy random ids of 24 letters and digits has no digit, but it has letters of both cases. Words like
 /// `vector_store.file` and model names like `mistral-large-latest` have lower-case letters only.
 fn is_like_an_id(text: &str) -> bool {
-    (6..=256).contains(&text.len())
+    (6..=LONGEST).contains(&text.len())
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
@@ -223,6 +245,29 @@ mod tests {
             in_path("/vector_stores/vs_12ab/files/file-9?after=file-8c&limit=20").collect();
         assert_eq!(ids, ["vs_12ab", "file-9", "file-8c"]);
         assert_eq!(in_path("/fine_tuning/jobs").count(), 0);
+    }
+
+    #[test]
+    fn the_folder_of_an_id_does_not_count() {
+        for path in [
+            "/batches/batches%2Fabc12x",
+            "/batches/batches%2fabc12x/cancel",
+            "/batches/batches/abc12x",
+        ] {
+            assert_eq!(in_path(path).collect::<Vec<_>>(), ["abc12x"], "{path}");
+        }
+        let answer = br#"{"id":"batches/abc12x","input_file_id":"files/def34y"}"#;
+        assert_eq!(given_out(answer), ["abc12x", "def34y"]);
+        assert_eq!(anywhere(br#"{"input_file_id":"files/def34y"}"#), ["def34y"]);
+    }
+
+    #[test]
+    fn the_clients_own_notes_and_models_are_no_objects() {
+        let body = br#"{"id":"thread_1","metadata":{"user_id":"user-12","in":{"a_id":"none-34"}},
+            "attributes":{"id":"note-567"},"model":{"id":"claude-opus-4-6"},"run_id":"run_7ab"}"#;
+        assert_eq!(given_out(body), ["thread_1", "run_7ab"]);
+        let body = br#"{"model":"gpt-4o-mini","metadata":{"file":"file-123"},"file":"file-456"}"#;
+        assert_eq!(anywhere(body), ["file-456"]);
     }
 
     #[test]
