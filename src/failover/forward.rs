@@ -127,22 +127,17 @@ impl Failover {
             && messages::is_batches(&request.path)
             && has_media_type(&reply.headers, READABLE[0])
         {
-            let mut share = self.memory.share();
-            let body = read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await?;
-            let body = offload::at_once(body.len(), || {
-                let _share = reserve(&body, &self.memory)?;
-                Ok::<_, Failure>(messages::results_here(body))
-            })?;
-            let body = AttemptBody::Whole(share.hold(body));
-            let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
-            return Ok(AttemptAnswer {
-                is_kept: true,
-                ..answer
-            });
+            return self.batches(reply, patience).await;
         }
         let first = first_piece(&mut reply.body).await?;
+        let is_empty = first.is_none() && reply.body.is_end_stream();
+        if is_empty && is_success && is_stateless(request) && request.method == Method::POST {
+            return Err(Outcome::InvalidReply(Defect::Empty).into());
+        }
+        let is_events = is_success && has_media_type(&reply.headers, EVENTS);
         let limits = StreamTimeouts {
-            idle: timeouts.idle,
+            // Whoever makes a picture or a long answer may think between two events; nobody sees it here.
+            idle: timeouts.silence(is_events),
             content: None,
             min_rate: None,
             reasoning: timeouts.reasoning,
@@ -153,11 +148,27 @@ impl Failover {
             first,
             rest: reply.body,
             length: length(&reply.headers),
-            is_events: is_success && has_media_type(&reply.headers, EVENTS),
+            is_events,
             limits,
         }));
         let answer = AttemptAnswer::new(reply.status, reply.headers, body, outcome);
         Ok(AttemptAnswer { is_kept, ..answer })
+    }
+
+    /// What an upstream says of batches of messages, with their results to be had here.
+    async fn batches(&self, reply: Reply, patience: Patience) -> Result<AttemptAnswer, Failure> {
+        let mut share = self.memory.share();
+        let body = read_into(&mut share, reply.body, LARGEST_ANSWER, patience).await?;
+        let body = offload::at_once(body.len(), || {
+            let _share = reserve(&body, &self.memory)?;
+            Ok::<_, Failure>(messages::results_here(body))
+        })?;
+        let body = AttemptBody::Whole(share.hold(body));
+        let answer = AttemptAnswer::new(reply.status, reply.headers, body, Outcome::Success);
+        Ok(AttemptAnswer {
+            is_kept: true,
+            ..answer
+        })
     }
 
     /// Sends the request, and waits for the head of the reply.
@@ -259,11 +270,12 @@ fn forwarded(request: &ModelRequest, candidate: &Candidate, model: Option<&str>)
     }
 }
 
-/// Errors are unpacked: our key may be in them.
+/// Errors are unpacked: our key may be in them. So is what may tell the ids of objects, unless it is a part of a file.
 fn legible(reply: Reply) -> Reply {
     match reply.status {
-        0..=399 => reply,
-        _ => reply.unpacked(),
+        400.. => reply.unpacked(),
+        200..=205 if may_name_objects(&reply.headers) => reply.unpacked(),
+        _ => reply,
     }
 }
 

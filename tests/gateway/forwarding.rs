@@ -1,6 +1,8 @@
 //! Requests that the gateway does not understand are forwarded unchanged; in those that it understands, only one place
 //! changes.
 
+use std::time::Duration;
+
 use backstop::event::Event;
 use backstop::simulator::{Fault, Received, Script, Simulator};
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use crate::harness::{Setup, TestGateway, chat_text, refusal};
 
@@ -453,6 +456,35 @@ async fn a_forwarded_stream_that_breaks_between_events_ends_with_an_error() {
     }
 }
 
+/// Nobody sees what it is about: a picture takes longer than the next word of a text.
+#[tokio::test]
+async fn a_forwarded_stream_of_events_may_be_silent_for_as_long_as_a_model_thinks() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let events = [
+        "data: {\"type\":\"image_generation.partial_image\"}\n\n",
+        "data: {\"type\":\"image_generation.completed\"}\n\n",
+    ];
+    tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.read(&mut [0; 4096]).await;
+        for said in [head, events[0]] {
+            let _ = connection.write_all(said.as_bytes()).await;
+        }
+        sleep(Duration::from_secs(60)).await;
+        let _ = connection.write_all(events[1].as_bytes()).await;
+    });
+    let gateway = Setup::new()
+        .upstream_at("slow", &url, "provider: openai-compatible")
+        .start()
+        .await;
+    let path = "/v1/images/generations";
+    let answer = gateway.open(Method::POST, path, &[], "{}").await;
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, events.concat());
+}
+
 #[tokio::test]
 async fn many_refused_keys_are_not_in_the_way_of_another_upstream() {
     let three = Three::start().await;
@@ -494,7 +526,19 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
         form("whisper-1"),
         form("theirs"),
     );
-    for (path, header, sent, expected) in [image, sound] {
+    let count = (
+        "/v1/responses/input_tokens",
+        JSON,
+        br#"{"model":"gpt-4o","input":"hi"}"#.to_vec(),
+        br#"{"model":"theirs","input":"hi"}"#.to_vec(),
+    );
+    let ranking = (
+        "/v1/rerank",
+        JSON,
+        br#"{"model":"bge-reranker","query":"hi"}"#.to_vec(),
+        br#"{"model":"theirs","query":"hi"}"#.to_vec(),
+    );
+    for (path, header, sent, expected) in [image, sound, count, ranking] {
         for (fault, outcome) in [
             (Fault::status(500), "server_error"),
             (Fault::status(429), "rate_limited"),
@@ -503,6 +547,7 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
             (Fault::Reset, "connection_lost"),
             (Fault::Refuse, "connect_refused"),
             (Fault::Html, "wrong_content_type"),
+            (Fault::Empty, "empty_reply"),
         ] {
             let three = Three::start().await;
             three.general.play(Script::fault(fault.clone())).await;

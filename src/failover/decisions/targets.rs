@@ -11,7 +11,7 @@ use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 
 /// Paths that store nothing which could be referred to, so that a second call does no harm.
-const STATELESS: [&str; 7] = [
+const STATELESS: [&str; 9] = [
     "/audio/speech",
     "/audio/transcriptions",
     "/audio/translations",
@@ -19,6 +19,8 @@ const STATELESS: [&str; 7] = [
     "/images/generations",
     "/images/variations",
     "/moderations",
+    "/rerank",
+    "/responses/input_tokens",
 ];
 
 /// The targets to ask, one after the other.

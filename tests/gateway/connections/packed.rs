@@ -87,6 +87,25 @@ async fn the_key_is_hidden_in_packed_errors_too() {
 }
 
 #[tokio::test]
+async fn an_id_in_a_packed_answer_leads_to_its_owner() {
+    let created = gzip("{\"id\":\"file-123456\",\"object\":\"file\"}");
+    let packed = reply("200 OK", "application/json", "gzip", &created);
+    let owner = Bytes::start(&[packed, packed]).await;
+    let other = second().await;
+    let url = format!("http://{}/v1", owner.address);
+    let gateway = Setup::new()
+        .upstream(&other)
+        .upstream_at("owner", &url, "provider: openai-compatible")
+        .start()
+        .await;
+    let there = [("x-backstop-upstream", "owner")];
+    let answered = gateway.send(Method::POST, "/v1/files", &there, "").await;
+    let id = answered.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/files/{id}");
+    assert_eq!(gateway.get(&path).await.upstream(), "owner");
+}
+
+#[tokio::test]
 async fn what_nobody_understands_goes_through_as_it_came() {
     let file = gzip("a file");
     let packed = reply("200 OK", "application/octet-stream", "gzip", &file);
