@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::io;
 
-use http::header::{ACCEPT_ENCODING, HeaderValue};
-use http::{Request, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use http::{Method, Request, StatusCode};
 
 use super::credential::repeat_as_api_key;
 use super::network::{ClientError, ProxyError};
@@ -53,6 +53,7 @@ impl Upstream {
         key: usize,
         outbound: Outbound,
     ) -> Result<Request<Upload>, SendError> {
+        let is_empty = outbound.body.is_empty() && may_have_a_body(&outbound.method);
         let mut request = Request::new(Upload::new(outbound.body, outbound.sending));
         *request.method_mut() = outbound.method;
         let path = match &self.api_version {
@@ -75,6 +76,10 @@ impl Upstream {
         let headers = request.headers_mut();
         // We read most replies. Without this header, the upstream may pack its reply (RFC 9110, section 12.5.3).
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if is_empty {
+            // The length of every other body is added for us. Some servers refuse a POST without one (411), such as Google's.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         for extra in &self.extra_headers {
             extra.put_on(headers);
         }
@@ -86,6 +91,10 @@ impl Upstream {
         }
         Ok(request)
     }
+}
+
+fn may_have_a_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// Whether a path belongs to Anthropic's API alone.

@@ -142,6 +142,7 @@ async fn method_path_body_and_headers_go_on_unchanged() {
     let cases = [
         (Method::GET, "/v1/files?limit=3&after=a%2Fb", JSON, vec![]),
         (Method::DELETE, "/v1/models/ft%3Amine", JSON, vec![]),
+        (Method::POST, "/v1/batches/batch_1/cancel", JSON, vec![]),
         (Method::PUT, "/v1/some/object", octets, binary.clone()),
         (Method::PATCH, "/v1/some/object", JSON, b"{ }".to_vec()),
         (Method::POST, "/v1/uploads/u1/parts", octets, binary),
@@ -172,6 +173,14 @@ async fn method_path_body_and_headers_go_on_unchanged() {
         assert_eq!(received.method, method, "{path}");
         assert_eq!(received.path, path);
         assert!(received.body == body, "{path}: {:?}", received.body);
+        // An empty body has a length, too, where there may be one.
+        let may_be_there = !matches!(method, Method::GET | Method::DELETE);
+        let length = may_be_there.then(|| body.len().to_string());
+        assert_eq!(
+            received.header("content-length"),
+            length.as_deref(),
+            "{path}"
+        );
         for (name, value) in [headers[0], headers[1], headers[3]] {
             assert_eq!(received.header(name), Some(value), "{path}: {name}");
         }
@@ -185,7 +194,7 @@ async fn method_path_body_and_headers_go_on_unchanged() {
         assert_eq!(doubled, ["one", "two"], "{path}");
         assert_eq!(received.header("x-for-this-connection-only"), None);
     }
-    assert_eq!(three.counts(), [0, 0, 7]);
+    assert_eq!(three.counts(), [0, 0, 8]);
 }
 
 #[tokio::test]
