@@ -243,6 +243,11 @@ impl Endpoint {
         matches!(self, Self::Responses | Self::Realtime)
     }
 
+    /// Whether its body may be a list of inputs, each of which has the model's context window for itself.
+    pub fn may_have_several_inputs(self) -> bool {
+        matches!(self, Self::Embeddings | Self::Completions)
+    }
+
     /// A short constant name for labels and logs.
     pub fn label(self) -> &'static str {
         match self {

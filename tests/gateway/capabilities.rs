@@ -163,6 +163,20 @@ async fn what_cannot_fit_is_not_even_asked_for() {
     refusal(&answered, 400, "context_length_exceeded");
 }
 
+/// Each has the window for itself.
+#[tokio::test]
+async fn many_inputs_together_may_be_longer_than_the_window() {
+    let (first, second) = simulators().await;
+    let small = "capabilities: {context_window: 500}";
+    let gateway = gateway((&first, small), (&second, small), ("", ""), "").await;
+    let inputs = vec!["word ".repeat(200); 20];
+    for (path, field) in [("/v1/embeddings", "input"), ("/v1/completions", "prompt")] {
+        let request = json!({"model": "small", field: inputs});
+        let answered = gateway.post(path, &request).await;
+        assert_eq!(answered.trail(), ["first:ok"], "{path}");
+    }
+}
+
 #[tokio::test]
 async fn explain_knows_what_a_request_needs() {
     let (first, second) = simulators().await;

@@ -35,7 +35,9 @@ pub(super) fn lack(
     if let Some(lack) = missing.find(|ability| request.needs.include(*ability)) {
         return Some(SkipReason::Unsupported(lack.label()));
     }
-    let window = facts.context_window;
+    let window = facts
+        .context_window
+        .filter(|_| !request.endpoint.may_have_several_inputs());
     if window.is_some_and(|window| request.needs.exceed(window)) {
         return Some(SkipReason::TooSmall);
     }
