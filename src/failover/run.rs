@@ -27,6 +27,8 @@ use crate::wire::upload::{PIECE, Sending};
 /// The bounds of [`margin`]. Who has less than twice the first gets half of its patience.
 const MARGIN: Duration = Duration::from_millis(100);
 const LONGEST_MARGIN: Duration = Duration::from_secs(1);
+/// Libraries give a WebSocket's handshake 10 s, and do not say so: the error has to come before.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
 
 /// One request, and what its attempts have in common.
 pub(super) struct Run<'a> {
@@ -185,9 +187,11 @@ impl<'a> Run<'a> {
 
     /// How long the request may wait for somebody to open. Tokens are estimated at once instead.
     pub(super) fn wait(&self) -> Duration {
-        match self.request.control.is_once || self.request.endpoint == Endpoint::CountTokens {
-            true => Duration::ZERO,
-            false => self.rule.wait,
+        match self.request.endpoint {
+            _ if self.request.control.is_once => Duration::ZERO,
+            Endpoint::CountTokens => Duration::ZERO,
+            Endpoint::Realtime => self.rule.wait.min(HANDSHAKE_WAIT),
+            _ => self.rule.wait,
         }
     }
 

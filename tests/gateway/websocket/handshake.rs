@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Error;
 
 use super::outcomes;
 use super::peer::{Client, Provider, connect, try_connect};
-use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal};
+use crate::harness::{Answered, Setup, TestGateway, chat, chat_text, refusal, simulators};
 
 const REALTIME: &str = "/v1/realtime?model=gpt-4o";
 const TIMEOUTS: &str = "timeouts: {connect: 1s, first_token: 300ms, answer: 1h, total: 2h}\n";
@@ -170,6 +170,23 @@ async fn when_all_refuse_the_client_gets_every_attempt() {
         answered.outcomes(),
         ["first:server_error", "second:overloaded"]
     );
+}
+
+/// Python's library gives a handshake 10 s.
+#[tokio::test]
+async fn a_client_learns_that_all_are_limited_before_it_gives_its_handshake_up() {
+    let limited = Script::fault(Fault::Status {
+        code: 429,
+        headers: vec![("retry-after".to_owned(), "8".to_owned())],
+        body: None,
+    });
+    let (first, second) = simulators().await;
+    first.play(limited.clone()).await;
+    second.play(limited).await;
+    let gateway = TestGateway::before(&first, &second, "timeouts: {wait: 10s}\n").await;
+    let refused = refused(&gateway, REALTIME, &[]).await;
+    refusal(&refused, 429, "rate_limit_exceeded");
+    assert_eq!((first.received_count(), second.received_count()), (1, 1));
 }
 
 #[tokio::test]
