@@ -28,7 +28,8 @@ use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
 use super::translation::reserve;
-use crate::dialect::{self, errors, messages};
+use crate::dialect::errors::{self, ErrorReply};
+use crate::dialect::{self, messages};
 use crate::event::Event;
 use crate::outcome::{Blame, Defect, Outcome, Stage};
 use crate::request::ModelRequest;
@@ -294,12 +295,21 @@ async fn error(
     reply: Reply,
     patience: Patience,
 ) -> Result<AttemptAnswer, Failure> {
-    let outcome = outcome_by_status(request, &reply);
+    let mut outcome = outcome_by_status(request, &reply);
     let body = match read_error(reply.body, patience).await {
         Ok(body) => body,
         Err(_) if outcome.blame() == Blame::Upstream => return Err(outcome.into()),
         Err(error) => return Err(error.into()),
     };
+    if is_stateless(request) {
+        // Whoever asks the next candidate must know what is wrong: for pictures, OpenAI says with a 400 that money is out.
+        outcome = errors::classify(&ErrorReply {
+            asked: wait_asked_by(&reply.headers),
+            rules: target.candidate.upstream.error_rules(),
+            model: target.candidate.model.as_deref(),
+            ..ErrorReply::new(reply.status, &body)
+        });
+    }
     let error_body = target.candidate.upstream.without_key(target.key, body);
     let body = AttemptBody::Whole(error_body);
     Ok(AttemptAnswer::new(
@@ -350,7 +360,7 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     }
 }
 
-/// The outcome by status. At paths that store things, 404, 409 and 410 are about what the client refers to.
+/// The outcome by status, before the body is read or where it is not. At paths that store things, 404, 409 and 410 are about what the client refers to.
 fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,

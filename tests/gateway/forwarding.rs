@@ -596,6 +596,39 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
     }
 }
 
+/// What is wrong stands in the body, as for chats.
+#[tokio::test]
+async fn what_is_kept_nowhere_fails_over_by_what_an_error_says() {
+    let three = Three::start().await;
+    let gateway = three.gateway(&[BOTH]).await;
+    for (code, body, outcome) in [
+        (
+            400,
+            r#"{"error":{"code":"billing_hard_limit_reached"}}"#,
+            "quota_exhausted",
+        ),
+        (
+            400,
+            r#"{"error":{"code":"model_not_found"}}"#,
+            "model_unavailable",
+        ),
+        (403, "<html><title>Blocked</title></html>", "foreign_error"),
+    ] {
+        let fault = Fault::Status {
+            code,
+            headers: Vec::new(),
+            body: Some(body.to_owned()),
+        };
+        three.general.play(Script::fault(fault)).await;
+        let request = json!({"model": "dall-e-3", "prompt": "a cat"});
+        let answered = gateway.post("/v1/images/generations", &request).await;
+        assert_eq!(
+            answered.trail(),
+            [format!("general:{outcome}").as_str(), "special:ok"]
+        );
+    }
+}
+
 /// Of a login, or of whoever stands before an upstream.
 #[tokio::test]
 async fn a_page_is_no_answer_unless_it_is_a_file() {
