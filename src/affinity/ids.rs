@@ -138,7 +138,7 @@ fn collect(body: &[u8], wants: impl Fn(&str) -> bool) -> Vec<String> {
             },
             Token::Key(_) => {}
         }
-        let within = open.last().map_or(Worth::default(), |within| within.worth);
+        let within = open.last().map(|within| within.worth).unwrap_or_default();
         next = match token {
             Token::Key(name) if NO_REFERENCES.contains(&name) => (Worth::Skipped, Field::Else),
             Token::Key(name) if within == Worth::Unknown && wants(name) => {

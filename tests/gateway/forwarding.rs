@@ -521,33 +521,31 @@ async fn nobody_is_asked_after_the_deadline() {
     assert_eq!(three.counts(), [0, 0, 1]);
 }
 
+/// Path, content type, body, and the body with another name for the model.
+type Forwarded = (&'static str, (&'static str, &'static str), Vec<u8>, Vec<u8>);
+
+/// Requests that leave nothing behind.
+fn kept_nowhere() -> [Forwarded; 4] {
+    let json = |path, rest: &str| {
+        let naming = |model: &str| format!("{{\"model\" : \"{model}\", {rest}}}").into_bytes();
+        (path, JSON, naming("one"), naming("theirs"))
+    };
+    [
+        json("/v1/images/generations?x=1", "\"n\":1.0"),
+        json("/v1/responses/input_tokens", "\"input\":\"hi\""),
+        json("/v1/rerank", "\"query\":\"hi\""),
+        (
+            "/v1/audio/transcriptions",
+            FORM,
+            form("whisper-1"),
+            form("theirs"),
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn what_is_kept_nowhere_is_had_from_the_next_one() {
-    let image = (
-        "/v1/images/generations?x=1",
-        JSON,
-        br#"{"model" : "dall-e-3", "n":1.0}"#.to_vec(),
-        br#"{"model" : "theirs", "n":1.0}"#.to_vec(),
-    );
-    let sound = (
-        "/v1/audio/transcriptions",
-        FORM,
-        form("whisper-1"),
-        form("theirs"),
-    );
-    let count = (
-        "/v1/responses/input_tokens",
-        JSON,
-        br#"{"model":"gpt-4o","input":"hi"}"#.to_vec(),
-        br#"{"model":"theirs","input":"hi"}"#.to_vec(),
-    );
-    let ranking = (
-        "/v1/rerank",
-        JSON,
-        br#"{"model":"bge-reranker","query":"hi"}"#.to_vec(),
-        br#"{"model":"theirs","query":"hi"}"#.to_vec(),
-    );
-    for (path, header, sent, expected) in [image, sound, count, ranking] {
+    for (path, header, sent, expected) in kept_nowhere() {
         for (fault, outcome) in [
             (Fault::status(500), "server_error"),
             (Fault::status(429), "rate_limited"),
