@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::turns::Turns;
@@ -19,6 +19,8 @@ pub(in crate::failover) struct Queue {
     /// No more requests wait at a time.
     limit: usize,
     turns: Mutex<Turns>,
+    /// Wakes the first in the queue, whose turn may come sooner.
+    succeeded: Notify,
 }
 
 /// A place in a queue, which is given up when it is dropped.
@@ -32,6 +34,7 @@ impl Queue {
             waiting: AtomicUsize::new(0),
             limit,
             turns: Mutex::new(Turns::new(now, now)),
+            succeeded: Notify::new(),
         }
     }
 
@@ -62,16 +65,25 @@ impl<'a> Place<'a> {
         let Some(_head) = self.head(until).await else {
             return false;
         };
-        let next = self.0.turns().next();
-        if next > Instant::now() {
-            sleep_until(next.min(until)).await;
-        }
+        self.next(until).await;
         let now = Instant::now();
         if now >= until {
             return false;
         }
         self.0.turns().taken(now);
         true
+    }
+
+    /// Waits for the next turn. The one before may have begun when turns were seldom, and succeed meanwhile.
+    async fn next(&self, until: Instant) {
+        let mut at = until;
+        loop {
+            let succeeded = self.0.succeeded.notified();
+            at = at.min(self.0.turns().next());
+            if at <= Instant::now() || timeout_at(at, succeeded).await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn head(&self, until: Instant) -> Option<SemaphorePermit<'a>> {
@@ -81,6 +93,7 @@ impl<'a> Place<'a> {
     /// The request that went out in its turn has been answered.
     pub(in crate::failover) fn succeeded(&self) {
         self.0.turns().succeeded(Instant::now());
+        self.0.succeeded.notify_waiters();
     }
 
     /// It has failed.
@@ -99,7 +112,7 @@ impl Drop for Place<'_> {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::Instant;
+    use tokio::time::{Instant, sleep};
 
     use super::Queue;
 
@@ -147,6 +160,30 @@ mod tests {
             assert!(place.turn(opens_at, start + LONG).await);
             assert_eq!(seconds(since.elapsed()), pause, "{closed_for} {failures}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_hastens_the_turn_of_the_next_one_that_waits_already() {
+        let start = Instant::now();
+        let queue = Queue::new(10, start);
+        let (first, second) = (
+            queue.enter(start, start).unwrap(),
+            queue.enter(start, start).unwrap(),
+        );
+        for _ in 0..5 {
+            assert!(first.turn(start, start + LONG).await);
+            first.failed();
+        }
+        assert!(first.turn(start, start + LONG).await);
+        let since = Instant::now();
+        let is_answered = async {
+            sleep(Duration::from_millis(100)).await;
+            first.succeeded();
+        };
+        tokio::join!(is_answered, async {
+            assert!(second.turn(start, start + LONG).await);
+        });
+        assert_eq!(seconds(since.elapsed()), 0.3);
     }
 
     #[tokio::test(start_paused = true)]
