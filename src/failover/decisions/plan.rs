@@ -57,14 +57,16 @@ impl<'a> AttemptPlan<'a> {
         }
     }
 
-    /// Finds so many candidates and one more; false if there are not that many.
+    /// Finds so many candidates and one more; false if there are not that many. For a client's retry it finds all of them:
+    /// their ranks depend on how many there are.
     pub(in crate::failover) fn has(&mut self, choice: usize) -> bool {
         if choice < self.entries.len() {
             return true;
         }
         let size = self.request.needs.body.len();
+        let is_retry = self.request.retries > 0;
         offload::scan_at_once(size, || {
-            while choice >= self.entries.len()
+            while (is_retry || choice >= self.entries.len())
                 && let Some(fit) = self.order.next()
             {
                 self.entries.push(Entry::new(fit, self.request.model));
@@ -274,8 +276,7 @@ impl<'a> AttemptPlan<'a> {
         ranked.filter(move |(rank, _)| *rank < own)
     }
 
-    /// The place of a candidate in the order of preference. A client's retry begins with another one, and then all
-    /// candidates are known.
+    /// The place of a candidate in the order of preference. A client's retry begins with another one.
     fn rank(&self, choice: usize) -> usize {
         match self.request.retries {
             0 => choice,

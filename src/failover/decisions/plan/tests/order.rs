@@ -106,7 +106,7 @@ fn a_client_that_tries_again_gets_the_next_one_and_the_order_is_what_it_was() {
         request.retries = retries;
         let order = Order::new(&two.rule, request, || 0.5);
         let mut plan = AttemptPlan::new(order, &two.memory);
-        plan.complete();
+        assert_eq!(plan.untried(two.now), Some(0));
         let (target, permit) = plan.admit(0, Force::Never, two.now).unwrap();
         assert_eq!(target.candidate.upstream.id().as_ref(), "b");
         drop(permit);
