@@ -43,7 +43,7 @@ pub enum Outcome {
         /// The status sent, or the status that corresponds to the error inside a 200.
         status: u16,
     },
-    /// The upstream says it has too much to do (503, 529, 498, 409).
+    /// The upstream says it has too much to do (503, 529, 498, 409), or asks for a wait with another failure.
     Overloaded {
         /// The upstream's status.
         status: u16,

@@ -146,13 +146,16 @@ fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) ->
         404 | 410 => Outcome::ModelUnavailable,
         405 => Outcome::EndpointMissing { status },
         429 => Outcome::RateLimited { retry_after },
-        // 409: another request is in the way, and this one refers to nothing. 498: Groq's flex tier is full.
-        409 | 498 | 503 | 529 => Outcome::Overloaded {
-            status,
-            retry_after,
-        },
         // What APIs use for the client's faults.
         400 | 406 | 413..=416 | 422 | 428 | 431 => Outcome::RejectedRequest { status },
+        // 409: another request is in the way, and this one refers to nothing. 498: Groq's flex tier is full. Whoever asks for
+        // a wait means to be well afterwards, whatever the status: a 502 in front of a server that restarts.
+        _ if matches!(status, 409 | 498 | 503 | 529) || retry_after.is_some() => {
+            Outcome::Overloaded {
+                status,
+                retry_after,
+            }
+        }
         // Everything else is somebody else's failure: 407 and 421 of a proxy in between, 408, 423, 424 (a tool's server,
         // the model behind Bedrock), 425, 444, 460 and 499 of a load balancer that gave up, and whatever nobody uses.
         _ => Outcome::ServerError { status },

@@ -136,6 +136,16 @@ fn the_wait_an_upstream_asks_for_is_kept() {
         classify(429, wait, b""),
         Outcome::RateLimited { retry_after: wait }
     );
+    for status in [408, 409, 500, 502, 503, 504, 529, 530] {
+        let overloaded = Outcome::Overloaded {
+            status,
+            retry_after: wait,
+        };
+        assert_eq!(classify(status, wait, b"<html>"), overloaded);
+    }
+    let rejected = br#"{"error":{"message":"m"}}"#;
+    let outcome = classify(400, wait, rejected);
+    assert_eq!(outcome, Outcome::RejectedRequest { status: 400 });
 }
 
 #[test]
