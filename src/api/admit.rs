@@ -9,6 +9,7 @@ use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::clients::{Client, Cost};
 use crate::request::{Endpoint, ModelRequest, tokens_in};
+use crate::wire::query;
 
 /// The first segments of paths below which no model runs, whatever is posted there.
 const STORES: [&str; 5] = [
@@ -47,17 +48,34 @@ pub(super) fn admit(
     Ok(())
 }
 
-/// Whether the client may use the model. A request that does not show which one it is for is for any.
+/// Whether the client may use the model, and whatever else may run in its place. A request that does not show which one it is
+/// for is for any.
 fn check_model(client: &Client, request: &ModelRequest) -> Result<(), Rejection> {
     let model = match has_hidden_model(request) {
         true => "",
         false => request.model_name(),
     };
     let is_without = model.is_empty() && !may_run_a_model(request);
-    if is_without || client.may_use(model) {
-        return Ok(());
+    if !is_without && !client.may_use(model) {
+        return Err(Rejection::model_not_allowed(model, client));
     }
-    Err(Rejection::model_not_allowed(model, client))
+    let in_query = in_query(request);
+    let mut others = request.alternatives.iter().chain(&in_query);
+    match others.find(|other| !client.may_use(other)) {
+        Some(other) => Err(Rejection::model_not_allowed(other, client)),
+        None => Ok(()),
+    }
+}
+
+/// The model that its query names; an empty name if there are several.
+fn in_query(request: &ModelRequest) -> Option<String> {
+    if !may_run_a_model(request) {
+        return None;
+    }
+    match query::is_repeated(&request.path, "model") {
+        true => Some(String::new()),
+        false => query::parameter(&request.path, "model").filter(|name| !name.is_empty()),
+    }
 }
 
 /// Whether each frame of the WebSocket names its model.

@@ -169,6 +169,7 @@ pub(super) async fn request(
         model: seen.model,
         streaming: seen.streaming && record.endpoint.can_stream(),
         demands: seen.demands,
+        alternatives: seen.alternatives,
         max_output: seen.max_output,
         store: seen.store,
         pinned_to: None,

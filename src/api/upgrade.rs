@@ -71,6 +71,7 @@ pub(super) fn request(
         streaming: false,
         thinking: Thinking::default(),
         demands: Abilities::default(),
+        alternatives: Vec::new(),
         max_output: 0,
         store: None,
         pinned_to: None,

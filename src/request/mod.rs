@@ -66,6 +66,8 @@ pub struct ModelRequest {
     pub thinking: Thinking,
     /// What its fields require of a model.
     pub demands: Abilities,
+    /// The models to which it lets the upstream itself fall back.
+    pub alternatives: Vec<String>,
     /// How many tokens the answer may have; 0: it does not say so.
     pub max_output: u64,
     /// Whether the client wants the answer to be stored; `None` leaves that to the API.

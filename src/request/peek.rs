@@ -1,6 +1,7 @@
 //! Reads the few fields that matter from a JSON body, in one pass and without copying.
 
 use serde::de::Error;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::catalogue::{Abilities, Ability};
@@ -25,17 +26,22 @@ pub struct Peek {
     pub store: Option<bool>,
     /// A fingerprint of the field that names the conversation or its user.
     pub session: Option<u64>,
+    /// The models to which it lets the upstream itself fall back; an empty name stands for one that cannot be read.
+    pub alternatives: Vec<String>,
 }
 
 wanted!(
     /// The fields that are looked at, as they were written.
+    #[expect(non_snake_case, reason = "Vercel writes it so")]
     Fields:
     model, stream, store,
     reasoning, reasoning_effort, thinking, enable_thinking, thinking_budget, think, chat_template_kwargs,
     prompt_cache_key, user, safety_identifier,
     tools, functions, input, response_format, text, output_config, modalities,
     n, logprobs, top_logprobs, stream_options,
-    max_tokens, max_completion_tokens, max_output_tokens
+    max_tokens, max_completion_tokens, max_output_tokens,
+    models, fallbacks, context_window_fallbacks, content_policy_fallbacks,
+    providerOptions
 );
 
 impl Fields<'_> {
@@ -71,6 +77,33 @@ impl Fields<'_> {
             self.max_output_tokens,
         ];
         said.map(number).into_iter().fold(0, u64::max)
+    }
+
+    /// The models to which the upstream itself may fall back: in the words of `OpenRouter`, Anthropic and `LiteLLM`, or of
+    /// Vercel's gateway.
+    fn alternatives(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        let lists = [
+            self.models,
+            self.fallbacks,
+            self.context_window_fallbacks,
+            self.content_policy_fallbacks,
+        ];
+        for list in lists.into_iter().filter_map(Field::get) {
+            add_names(
+                &serde_json::from_str(list).unwrap_or(Value::Bool(true)),
+                &mut names,
+            );
+        }
+        let options = self.providerOptions.get();
+        let options = options.and_then(|raw| serde_json::from_str::<Value>(raw).ok());
+        if let Some(list) = options
+            .as_ref()
+            .and_then(|all| all.pointer("/gateway/models"))
+        {
+            add_names(list, &mut names);
+        }
+        names
     }
 
     fn demands(&self) -> Abilities {
@@ -130,6 +163,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
         .or_else(|| fields.safety_identifier.get());
     Ok(Peek {
         demands: fields.demands(),
+        alternatives: fields.alternatives(),
         max_output: fields.max_output(),
         store: fields.store.get().map(|raw| raw == "true"),
         reasoning: fields.asks_to_think(),
@@ -142,6 +176,20 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
 /// A whole number; 0 if there is none.
 fn number(field: Field<'_>) -> u64 {
     field.get().and_then(|raw| raw.parse().ok()).unwrap_or(0)
+}
+
+/// The names of models in a list of fallbacks: each a text, an object with a `model`, or a list by the name that it is for.
+fn add_names(list: &Value, names: &mut Vec<String>) {
+    match list {
+        Value::Null => {}
+        Value::String(name) => names.push(name.clone()),
+        Value::Array(all) => all.iter().for_each(|one| add_names(one, names)),
+        Value::Object(fields) => match fields.get("model") {
+            Some(model) => add_names(model, names),
+            None => fields.values().for_each(|one| add_names(one, names)),
+        },
+        Value::Bool(_) | Value::Number(_) => names.push(String::new()),
+    }
 }
 
 /// What is wrong with a body, and where: in the words of `serde_json`, if it refuses the body too.
@@ -208,6 +256,28 @@ mod tests {
             ("{}", 0),
         ] {
             assert_eq!(peek(body.as_bytes()).unwrap().max_output, most, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_models_to_which_an_upstream_may_fall_back_are_known_in_the_words_of_each_gateway() {
+        for (body, names) in [
+            (r#"{"model":"a","models":["b","c"]}"#, &["b", "c"][..]),
+            (r#"{"fallbacks":[{"model":"b","messages":["c"]}]}"#, &["b"]),
+            (r#"{"fallbacks":["b",{"a":["c"]}]}"#, &["b", "c"]),
+            (r#"{"content_policy_fallbacks":[{"a":["b"]}]}"#, &["b"]),
+            (
+                r#"{"providerOptions":{"gateway":{"models":["b"],"order":["azure"]}}}"#,
+                &["b"],
+            ),
+            (r#"{"models":7}"#, &[""]),
+            (
+                r#"{"models":[],"fallbacks":null,"providerOptions":{}}"#,
+                &[],
+            ),
+            (r#"{"model":"a","messages":[{"models":["b"]}]}"#, &[]),
+        ] {
+            assert_eq!(peek(body.as_bytes()).unwrap().alternatives, names, "{body}");
         }
     }
 

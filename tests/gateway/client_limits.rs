@@ -370,6 +370,39 @@ async fn a_client_has_the_models_that_it_may_use_and_no_others() {
 }
 
 #[tokio::test]
+async fn no_model_gets_around_the_rules_as_a_fallback_or_in_a_query() {
+    let first = healthy().await;
+    let gateway = with_models(&first).await;
+    let with = |name: &str, value: Value| {
+        let mut body = chat();
+        body[name] = value;
+        body
+    };
+    let in_query = "/v1/chat/completions?model=gpt-5";
+    let twice = "/v1/chat/completions?model=gpt-4o&model=gpt-4o";
+    for (path, body) in [
+        (CHAT, with("models", json!(["gpt-4o", "gpt-5"]))),
+        (CHAT, with("fallbacks", json!(["gpt-5"]))),
+        (MESSAGES, with("fallbacks", json!([{"model": "gpt-5"}]))),
+        ("/v1/audio/speech", with("models", json!(["gpt-5"]))),
+        (in_query, chat()),
+        (twice, chat()),
+    ] {
+        let refused = ask(&gateway, ANNA, path, &body).await;
+        let code = match path {
+            MESSAGES => "permission_error",
+            _ => "model_not_allowed",
+        };
+        assert!(refused.text().contains(code), "{path} {body}");
+        assert_eq!(refused.status, 403, "{path} {body}");
+        assert_eq!(ask(&gateway, BERT, path, &body).await.status, 200);
+    }
+    let allowed = with("models", json!(["gpt-4o"]));
+    let same = "/v1/chat/completions?model=gpt-4o";
+    assert_eq!(ask(&gateway, ANNA, same, &allowed).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_request_that_does_not_show_its_model_is_refused_where_models_are_set() {
     let first = healthy().await;
     let gateway = with_models(&first).await;
