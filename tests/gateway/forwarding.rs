@@ -220,7 +220,7 @@ async fn whatever_status_a_forwarded_request_gets_is_passed_on_after_one_call() 
         (404, "rejected"),
         (409, "rejected"),
         (410, "rejected"),
-        (500, "server_error"),
+        (500, "overloaded"),
         (503, "overloaded"),
         (429, "rate_limited"),
         (401, "unauthorized"),
