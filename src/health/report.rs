@@ -153,8 +153,12 @@ impl Permit {
         } else {
             &self.model.cooldowns
         };
-        if let Some(cooldown) = cooldowns.get(self.key) {
-            cooldown.begin(reason, length, self.started, now);
+        for (key, cooldown) in cooldowns.iter().enumerate() {
+            // Whoever is overloaded is so for all keys. What is known of another one may last for longer.
+            let is_shared = reason == CooldownReason::Overload && cooldown.active(now).is_none();
+            if key == self.key || is_shared {
+                cooldown.begin(reason, length, self.started, now);
+            }
         }
     }
 

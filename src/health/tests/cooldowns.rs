@@ -30,6 +30,26 @@ fn what_began_before_a_cooldown_neither_shortens_nor_ends_it() {
     }
 }
 
+#[test]
+fn an_upstream_that_asks_for_a_wait_is_left_alone_with_all_its_keys() {
+    let mut bench = Bench::new();
+    let model = bench.health.model(&"a".into(), &"m".into(), 3);
+    let refused = model.admit(2, bench.now).unwrap();
+    bench.end(refused, &Outcome::Unauthorized { status: 403 });
+    let overloaded = Outcome::Overloaded {
+        status: 503,
+        retry_after: Some(Duration::from_secs(4)),
+    };
+    let first = model.admit(0, bench.now).unwrap();
+    bench.end(first, &overloaded);
+    bench.pass(3.0);
+    assert!((0..3).all(|key| model.admit(key, bench.now).is_err()));
+    bench.pass(1.5);
+    // The one that was refused is so still.
+    let is_admitted = [0, 1, 2].map(|key| model.admit(key, bench.now).is_ok());
+    assert_eq!(is_admitted, [true, true, false]);
+}
+
 /// How long a key that fails is left alone, in whole seconds.
 fn blocked_for(bench: &Bench, model: &Arc<ModelHealth>) -> Option<u64> {
     let until = model.blocked_until(0, bench.now)?;
