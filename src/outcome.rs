@@ -106,7 +106,10 @@ pub enum Outcome {
     /// We had no memory left for the request in the upstream's words, or for its answer.
     NoMemory,
     /// The upstream serves as many requests as it may (`concurrency`); nothing was sent.
-    Full,
+    Full {
+        /// Whether it was waited for, as long as its queue allows.
+        has_waited: bool,
+    },
     /// We were stopped first.
     Stopped,
 }
@@ -156,7 +159,10 @@ impl Outcome {
             Self::Success | Self::Superseded | Self::Stopped => OURS,
             // Another one may take the request as it is, or answer more shortly.
             Self::NoMemory => OURS.then(Retry::Elsewhere),
-            Self::NoResources | Self::Full => OURS.then(Retry::Elsewhere).unread(),
+            Self::Full { has_waited: true } => OURS.then(Retry::Elsewhere),
+            Self::NoResources | Self::Full { has_waited: false } => {
+                OURS.then(Retry::Elsewhere).unread()
+            }
             Self::RejectedRequest { .. } | Self::ContentRefused { .. } | Self::ClientGone => {
                 CLIENTS
             }
@@ -245,7 +251,7 @@ impl Outcome {
             Self::ClientGone => "client_gone",
             Self::Superseded => "superseded",
             Self::NoMemory => "no_memory",
-            Self::Full => "full",
+            Self::Full { .. } => "full",
             Self::Stopped => "shutting_down",
         }
     }
@@ -277,7 +283,7 @@ impl Outcome {
             | Self::ClientGone
             | Self::Superseded
             | Self::NoMemory
-            | Self::Full
+            | Self::Full { .. }
             | Self::Stopped => None,
         }
     }

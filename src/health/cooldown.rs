@@ -283,7 +283,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         | Outcome::Superseded
         | Outcome::NoMemory
         | Outcome::NoResources
-        | Outcome::Full
+        | Outcome::Full { .. }
         | Outcome::Stopped => return None,
     };
     Some(Requested {

@@ -94,7 +94,7 @@ impl Evidence {
             | Outcome::Superseded
             | Outcome::NoMemory
             | Outcome::NoResources
-            | Outcome::Full
+            | Outcome::Full { .. }
             | Outcome::Stopped => None,
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::SeatQueue;
+use crate::outcome::Outcome;
 
 /// The limit of one upstream.
 #[derive(Debug)]
@@ -62,16 +63,22 @@ impl Seats {
         Some(self.seat(permit))
     }
 
-    /// A seat, waited for in the queue; `None` if the queue is full, or none is free in time.
-    pub async fn wait(&self, until: Instant) -> Option<Seat> {
+    /// A seat, waited for in the queue.
+    ///
+    /// # Errors
+    /// The queue is full, or none is free in time.
+    pub async fn wait(&self, until: Instant) -> Result<Seat, Outcome> {
         if let Some(seat) = self.take() {
-            return Some(seat);
+            return Ok(seat);
         }
-        let _place = self.queue.try_acquire().ok()?;
+        let full = |has_waited| Outcome::Full { has_waited };
+        let _place = self.queue.try_acquire().map_err(|_| full(false))?;
         let until = until.min(Instant::now() + self.config.time);
         let waiting = timeout_at(until, Arc::clone(&self.free).acquire_owned()).await;
-        let permit = waiting.ok()?.ok()?;
-        Some(self.seat(permit))
+        match waiting {
+            Ok(Ok(permit)) => Ok(self.seat(permit)),
+            Ok(Err(_)) | Err(_) => Err(full(true)),
+        }
     }
 
     /// How many are taken.
@@ -159,7 +166,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Seat, Seats};
+    use super::{Outcome, Seat, Seats};
     use crate::config::SeatQueue;
 
     #[tokio::test(start_paused = true)]
@@ -176,10 +183,13 @@ mod tests {
             drop(first);
             refused
         });
-        assert!(waiting.is_some() && refused.is_none());
-        assert!(seats.wait(far).await.is_none());
+        let full = |has_waited| Outcome::Full { has_waited };
+        assert!(waiting.is_ok());
+        assert_eq!(refused.unwrap_err(), full(false));
+        assert_eq!(seats.wait(far).await.unwrap_err(), full(true));
         assert_eq!(Instant::now(), start + time);
-        assert!(seats.wait(Instant::now() + time / 2).await.is_none());
+        let too_late = seats.wait(Instant::now() + time / 2).await;
+        assert_eq!(too_late.unwrap_err(), full(true));
         assert_eq!(Instant::now(), start + time * 3 / 2);
     }
 

@@ -112,12 +112,11 @@ impl Attempt<'_> {
         let Some(seats) = self.target.candidate.upstream.seats() else {
             return Ok(None);
         };
-        let seat = if self.may_queue {
-            seats.wait(self.deadline.until()).await
-        } else {
-            seats.take()
+        let seat = match self.may_queue {
+            true => seats.wait(self.deadline.until()).await,
+            false => seats.take().ok_or(Outcome::Full { has_waited: false }),
         };
-        seat.map(Some).ok_or(Outcome::Full)
+        seat.map(Some)
     }
 
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.

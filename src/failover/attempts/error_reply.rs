@@ -170,7 +170,7 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
         | Outcome::Superseded
         | Outcome::NoMemory
         | Outcome::NoResources
-        | Outcome::Full
+        | Outcome::Full { .. }
         | Outcome::Stopped => false,
     }
 }

@@ -89,7 +89,7 @@ impl<'a> Targets<'a> {
         {
             return Some(other_key);
         }
-        if *outcome == Outcome::Full && !self.may_queue {
+        if matches!(outcome, Outcome::Full { .. }) && !self.may_queue {
             self.full.push_back(target);
         }
         is_harmless(self.request, outcome)
@@ -151,7 +151,7 @@ fn free_keys<'a>(candidate: &'a Candidate, model: &str) -> VecDeque<Target<'a>> 
 fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
     matches!(
         outcome,
-        Outcome::Unreachable(_) | Outcome::NoResources | Outcome::Full
+        Outcome::Unreachable(_) | Outcome::NoResources | Outcome::Full { .. }
     ) || is_stateless(request)
         && outcome.blame() == Blame::Upstream
         && outcome.retry() != Retry::Never
