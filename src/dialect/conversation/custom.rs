@@ -81,14 +81,17 @@ impl InputDecoder {
     }
 
     /// What is still to be told when the call is complete. `arguments`: all of them. A model may call the function in another
-    /// way than it was asked to: then its arguments are the text.
+    /// way than it was asked to: then its arguments are the text, unless they say nothing.
     pub fn finish(self, arguments: &str) -> String {
         if self.state != State::Before {
             return String::new();
         }
         match serde_json::from_str::<Value>(arguments) {
+            Ok(Value::Null) => String::new(),
+            Ok(Value::Object(fields)) if fields.is_empty() => String::new(),
             Ok(Value::Object(mut fields)) => match fields.get_mut(INPUT) {
                 Some(Value::String(text)) => std::mem::take(text),
+                Some(Value::Null) => String::new(),
                 _ => arguments.to_owned(),
             },
             Ok(Value::String(text)) => text,
@@ -208,6 +211,9 @@ mod tests {
             ("{\"x\":1,\"input\":\"b\"}", "b"),
             ("{\"patch\":1}", "{\"patch\":1}"),
             ("\"b\"", "b"),
+            ("{ }", ""),
+            ("null", ""),
+            ("{\"input\": null}", ""),
         ] {
             let mut decoder = InputDecoder::default();
             let mut sent = decoder.push(arguments);
