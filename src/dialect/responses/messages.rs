@@ -8,6 +8,11 @@ use serde_json::value::RawValue;
 use super::event::{Item, citation, parts};
 use crate::dialect::conversation::{BREAK, Piece};
 
+/// Whether two numbers may be the same: some copies of the API leave them out of some events.
+pub(super) fn may_be(one: Option<u64>, other: Option<u64>) -> bool {
+    one.is_none() || other.is_none() || one == other
+}
+
 /// The items of one kind that were passed on.
 #[derive(Debug, Default)]
 pub(super) struct Items {
@@ -20,7 +25,7 @@ pub(super) struct Items {
 impl Items {
     /// Whether it is this item that goes on.
     fn is_open(&self, index: Option<u64>) -> bool {
-        self.open == Some(index)
+        self.open.is_some_and(|open| may_be(open, index))
     }
 
     /// Something of an item is passed on; returns whether it is another item than before.
@@ -99,7 +104,8 @@ impl Messages {
 
     /// Whether something of this part was passed on.
     pub(super) fn is_known(&self, place: Place) -> bool {
-        self.part == Some(place)
+        let is_it = |part: Place| may_be(part.0, place.0) && may_be(part.1, place.1);
+        self.part.is_some_and(is_it)
     }
 
     fn enter(&mut self, place: Place) {
@@ -107,7 +113,7 @@ impl Messages {
             self.before_message = self.length;
             self.part = None;
         }
-        if self.part != Some(place) {
+        if !self.is_known(place) {
             self.part = Some(place);
             self.before_part = self.length;
         }

@@ -3,15 +3,23 @@
 use std::borrow::Cow;
 
 use super::event::{Item, parts};
-use super::messages::Items;
+use super::messages::{Items, may_be};
 use crate::dialect::conversation::{Api, Piece, thoughts};
 
 /// A part of reasoning: of its summary, or of the thought itself, which open models tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) item: Option<u64>,
     pub(super) is_summary: bool,
     pub(super) number: Option<u64>,
+}
+
+impl Place {
+    fn may_be(self, other: Self) -> bool {
+        may_be(self.item, other.item)
+            && self.is_summary == other.is_summary
+            && may_be(self.number, other.number)
+    }
 }
 
 /// The reasoning so far.
@@ -32,11 +40,12 @@ impl Thoughts {
         pieces: &mut Vec<Piece<'a>>,
     ) {
         // Who tells both a thought and its summary says the same twice.
-        let is_other = |last: Place| last.item == place.item && last.is_summary != place.is_summary;
+        let is_other =
+            |last: Place| may_be(last.item, place.item) && last.is_summary != place.is_summary;
         if text.is_empty() || self.part.is_some_and(is_other) {
             return;
         }
-        if self.goes_on && self.part != Some(place) {
+        if self.goes_on && !self.is_known(place) {
             pieces.push(Piece::Thought("\n\n".into()));
         }
         self.items.enter(place.item);
@@ -47,7 +56,7 @@ impl Thoughts {
 
     /// Whether something of this part was passed on.
     pub(super) fn is_known(&self, place: Place) -> bool {
-        self.part == Some(place)
+        self.part.is_some_and(|part| part.may_be(place))
     }
 
     /// An item begins.
