@@ -4,6 +4,7 @@ mod calls;
 mod chunk;
 mod effort;
 mod look;
+mod one_text;
 mod prefill;
 mod read_answer;
 mod read_content;

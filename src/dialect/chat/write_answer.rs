@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::one_text::OneText;
 use super::usage;
 use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, now};
 
@@ -86,6 +87,7 @@ pub(super) fn annotation(citation: &Citation) -> Value {
 struct Draft {
     begin: Begin,
     text: String,
+    one_text: OneText,
     refusal: String,
     thoughts: String,
     annotations: Vec<Value>,
@@ -96,11 +98,17 @@ impl Draft {
     fn take(&mut self, event: Event<'_>) {
         match event {
             Event::Begin(begin) => self.begin = begin,
-            Event::Text(text) => self.text += &text,
+            Event::Text(text) => self.text += &self.one_text.more(text),
             Event::Refusal(text) => self.refusal += &text,
             Event::Thought(text) => self.thoughts += &text,
-            Event::Cited(citation) => self.annotations.push(annotation(&citation)),
-            Event::Call(head) => self.calls.push((head, String::new())),
+            Event::Cited(citation) => {
+                let citation = self.one_text.placed(citation);
+                self.annotations.push(annotation(&citation));
+            }
+            Event::Call(head) => {
+                self.one_text.interrupt();
+                self.calls.push((head, String::new()));
+            }
             Event::Arguments(text) => {
                 if let Some((_, arguments)) = self.calls.last_mut() {
                     *arguments += &text;

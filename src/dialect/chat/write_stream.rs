@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::one_text::OneText;
 use super::usage;
 use super::write_answer::{Identity, annotation, call, finish_reason};
 use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, Place, Usage};
@@ -17,6 +18,7 @@ pub struct Writer {
     /// What all chunks begin with; empty before the first one.
     head: Vec<u8>,
     has_role: bool,
+    text: OneText,
     /// How many tools have been called so far.
     calls: usize,
     call: Call,
@@ -41,6 +43,7 @@ impl Writer {
             asked,
             head: Vec::new(),
             has_role: false,
+            text: OneText::default(),
             calls: 0,
             call: Call::Function,
             citations: 0,
@@ -60,7 +63,10 @@ impl Writer {
     pub fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         match event {
             Event::Begin(begin) => self.begin(begin),
-            Event::Text(text) => self.say(b"\"content\":", &text, b"", out),
+            Event::Text(text) => {
+                let text = self.text.more(text);
+                self.say(b"\"content\":", &text, b"", out);
+            }
             Event::Refusal(text) => self.say(b"\"refusal\":", &text, b"", out),
             Event::Thought(text) => {
                 if self.asked.shows_thoughts {
@@ -69,7 +75,7 @@ impl Writer {
             }
             // There is no field for it.
             Event::Signature(_) | Event::Called => {}
-            Event::Cited(citation) => self.cite(&citation, out),
+            Event::Cited(citation) => self.cite(&self.text.placed(citation), out),
             Event::Call(head) => self.call(head, out),
             Event::Arguments(text) => self.arguments(&text, out),
             Event::End { end, usage } => self.end(&end, usage, out),
@@ -145,6 +151,7 @@ impl Writer {
 
     fn call(&mut self, head: CallHead, out: &mut Vec<u8>) {
         let CallHead { id, tool } = head;
+        self.text.interrupt();
         self.calls += 1;
         self.call = match (self.asked.echo.is_older, tool.is_custom) {
             (true, _) if self.calls > 1 => Call::Unheard,

@@ -108,6 +108,46 @@ fn events_are_told_as_chunks() {
 }
 
 #[test]
+fn a_text_behind_a_call_stands_apart() {
+    let text = |text: &str| Event::Text(text.to_owned().into());
+    let events = vec![
+        begin(),
+        call("c1", "f", None, false),
+        Event::Called,
+        text("Né"),
+        cited("a"),
+        call("c2", "g", None, false),
+        Event::Called,
+        call("c3", "g", None, false),
+        Event::Called,
+        text("b"),
+        text("c"),
+        cited("b"),
+        ended(End::Calls),
+    ];
+    let places = |annotations: &[Value]| -> Vec<Value> {
+        let place = |annotation: &Value| annotation["url_citation"]["start_index"].clone();
+        annotations.iter().map(place).collect()
+    };
+    let whole = write_answer(&asked(false, false), events.clone()).unwrap();
+    let message = &whole["choices"][0]["message"];
+    assert_eq!(message["content"], "Né\n\nbc");
+    let annotations = message["annotations"].as_array().unwrap();
+    assert_eq!(places(annotations), [0, 2]);
+    let chunks = data(&stream(asked(false, false), events));
+    let deltas = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]);
+    let told: String = deltas
+        .clone()
+        .filter_map(|delta| delta["content"].as_str())
+        .collect();
+    assert_eq!(told, "Né\n\nbc");
+    let annotations: Vec<Value> = deltas
+        .filter_map(|delta| delta["annotations"].get(0).cloned())
+        .collect();
+    assert_eq!(places(&annotations), [0, 2]);
+}
+
+#[test]
 fn events_are_told_as_a_completion() {
     let annotation = |url: &str| json!({ "type": "url_citation", "url_citation": { "url": url, "title": "T", "start_index": 0, "end_index": 2 } });
     let called = |id: &str, name: &str, text: &str| json!({ "id": id, "type": "function", "function": { "name": name, "arguments": text } });
