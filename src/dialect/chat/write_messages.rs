@@ -186,10 +186,11 @@ impl<'a> Transcript<'a> {
         if texts.is_empty() && shown.len() > before {
             texts.push(Part::text(SHOWN));
         }
-        if let (true, Some(first)) = (result.is_error, texts.first_mut())
-            && let Shown::Text { text } = &mut first.shown
-        {
-            text.insert_str(0, "Error: ");
+        if result.is_error {
+            match texts.first_mut().map(|first| &mut first.shown) {
+                Some(Shown::Text { text }) => text.insert_str(0, "Error: "),
+                _ => texts.push(Part::text("Error")),
+            }
         }
         if let (Some(last), Some(mark)) = (texts.last_mut(), mark) {
             last.cache_control = Some(mark);

@@ -393,3 +393,16 @@ fn marks_for_the_cache_are_kept_where_claude_is_behind_a_chat() {
         assert_eq!(body["messages"][0]["content"], "a\n\nb");
     }
 }
+
+#[test]
+fn an_error_is_told_though_it_has_no_words() {
+    let messages = messages(vec![
+        turn(Role::User, vec![Part::text("hi")]),
+        turn(
+            Role::Assistant,
+            vec![call("t1", "f", Input::Json("{}".to_owned()))],
+        ),
+        turn(Role::User, vec![result("t1", Vec::new(), true)]),
+    ]);
+    assert_eq!(messages[2]["content"], "Error");
+}
