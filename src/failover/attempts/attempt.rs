@@ -237,6 +237,7 @@ impl Attempt<'_> {
         let is_reasoning = self.is_reasoning();
         Pace::new(
             first,
+            self.to_first_content(),
             self.timeouts.silence(is_reasoning),
             self.timeouts.between_content(is_reasoning),
             self.deadline.until(),

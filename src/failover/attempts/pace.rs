@@ -39,15 +39,17 @@ struct Part {
 }
 
 impl Pace {
-    /// `first`: when it must have begun. `idle`: the longest silence. `content`: the time in which there must be progress.
+    /// `first`: when it must have begun, and `patience` the time that it had for that. `idle`: the longest silence. `content`: the
+    /// time in which there must be progress.
     pub(super) fn new(
         first: (Instant, Stage),
+        patience: Duration,
         idle: Duration,
         content: Duration,
         deadline: Instant,
     ) -> Self {
-        // The body may follow its head as late as any other piece.
-        let begins = (Instant::now() + idle).min(deadline);
+        // The body may follow its head as late as any other piece, but no later than an answer.
+        let begins = (Instant::now() + idle.min(patience)).min(deadline);
         Self {
             first: (first.0.max(begins), first.1),
             idle,
@@ -123,7 +125,28 @@ mod tests {
     fn pace() -> Pace {
         let now = Instant::now();
         let first = (now + SECOND * 300, Stage::FirstToken);
-        Pace::new(first, SECOND * 30, SECOND * 120, now + SECOND * 600)
+        let (patience, idle, content) = (SECOND * 300, SECOND * 30, SECOND * 120);
+        Pace::new(first, patience, idle, content, now + SECOND * 600)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_follow_a_late_head_but_has_no_longer_than_an_answer() {
+        let start = Instant::now();
+        let first = (start + SECOND * 20, Stage::FirstToken);
+        let until = |idle: u32| {
+            let mut pace = Pace::new(
+                first,
+                SECOND * 20,
+                SECOND * idle,
+                SECOND * 120,
+                start + SECOND * 600,
+            );
+            pace.patience(b"").until - start
+        };
+        assert_eq!(until(180), SECOND * 20);
+        advance(SECOND * 19).await;
+        assert_eq!(until(180), SECOND * 39);
+        assert_eq!(until(5), SECOND * 24);
     }
 
     #[tokio::test(start_paused = true)]
