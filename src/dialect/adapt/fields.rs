@@ -19,7 +19,10 @@ pub(super) fn written<'a>(fields: &'a Fields<'_>, name: &str) -> &'a str {
 }
 
 /// What is in a field; `None`: nothing, or something else.
-pub(super) fn read<'a, T: Deserialize<'a>>(fields: &'a Fields<'_>, name: &str) -> Option<T> {
+pub(in crate::dialect) fn read<'a, T: Deserialize<'a>>(
+    fields: &'a Fields<'_>,
+    name: &str,
+) -> Option<T> {
     serde_json::from_str(written(fields, name)).ok()
 }
 
@@ -29,7 +32,7 @@ pub(super) fn text_of(fields: &Fields<'_>, name: &str) -> Option<String> {
 }
 
 /// Puts a value in a field. Returns whether that changes anything.
-pub(super) fn put(
+pub(in crate::dialect) fn put(
     fields: &mut Fields<'_>,
     name: &'static str,
     value: &(impl Serialize + ?Sized),

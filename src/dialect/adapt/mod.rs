@@ -10,7 +10,7 @@
 
 mod anthropic;
 mod calls;
-mod fields;
+pub(super) mod fields;
 mod openai;
 mod provider_state;
 mod schemas;

@@ -1,16 +1,18 @@
 //! The request that asks for the rest of an answer.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::seam::anchor;
 use super::{Transcript, called};
 use crate::catalogue::Prefill;
+use crate::dialect::adapt::fields::{put, read};
 use crate::request::{Endpoint, ModelRequest};
-use crate::wire::json;
+use crate::wire::json::{self, Fields};
 
 /// The client's request, with the answer so far as its last message; `None` if that cannot be expressed, or if the
-/// answer already has all the tokens that the client asked for.
+/// answer already has all the tokens that the client asked for. All else stays as the client wrote it.
 pub fn body(
     request: &ModelRequest,
     model: Option<&str>,
@@ -19,26 +21,27 @@ pub fn body(
 ) -> Option<Bytes> {
     let mended = json::mended(&request.body);
     let body = mended.as_ref().unwrap_or(&request.body);
-    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let mut body: Fields<'_> = serde_json::from_slice(body).ok()?;
     if let Some(model) = model {
-        body["model"] = model.into();
+        put(&mut body, "model", model);
     }
     match request.endpoint {
         // The client has no word of the text yet, so all of it is asked for.
         Endpoint::ChatCompletions | Endpoint::Messages | Endpoint::Responses
             if transcript.starts_anew() =>
         {
-            return Some(body.to_string().into());
+            return written(&body);
         }
         Endpoint::ChatCompletions => ask(&mut body, "messages", transcript, prefill)?,
         Endpoint::Messages => ask_claude(&mut body, transcript, prefill)?,
         Endpoint::Completions => {
-            let prompt = body["prompt"].as_str()?;
-            body["prompt"] = format!("{prompt}{}", transcript.text).into();
+            let prompt: String = read(&body, "prompt")?;
+            put(&mut body, "prompt", &format!("{prompt}{}", transcript.text));
         }
         Endpoint::Responses => {
-            if let Some(text) = body["input"].as_str() {
-                body["input"] = json!([{ "role": "user", "content": text }]);
+            if let Some(text) = read::<String>(&body, "input") {
+                let question = json!([{ "role": "user", "content": text }]);
+                put(&mut body, "input", &question);
             }
             ask(&mut body, "input", transcript, prefill)?;
         }
@@ -48,40 +51,54 @@ pub fn body(
     if prefill != Prefill::None || request.endpoint == Endpoint::Completions {
         reduce_limits(&mut body, transcript.tokens)?;
     }
-    Some(body.to_string().into())
+    written(&body)
+}
+
+fn written(body: &Fields<'_>) -> Option<Bytes> {
+    serde_json::to_vec(body).ok().map(Bytes::from)
 }
 
 /// Puts the answer so far at the end of a conversation, followed by an instruction to continue where one is needed.
-fn ask(body: &mut Value, list: &str, transcript: &Transcript, prefill: Prefill) -> Option<()> {
+fn ask(
+    body: &mut Fields<'_>,
+    list: &'static str,
+    transcript: &Transcript,
+    prefill: Prefill,
+) -> Option<()> {
     // Some providers reject a prefill that ends in white space.
     let text = transcript.text.trim_end();
+    let mut messages: Vec<Box<RawValue>> = read(body, list)?;
     if transcript.has_calls() {
-        called::put(body, transcript.endpoint, &transcript.turns)?;
+        let (turns, choice) = called::told(transcript.endpoint, &transcript.turns)?;
+        messages.extend(turns);
+        put(body, "tool_choice", &choice);
     }
-    let messages = body[list].as_array_mut()?;
-    messages.push(json!({ "role": "assistant", "content": text }));
+    let mut answer = json!({ "role": "assistant", "content": text });
+    if prefill == Prefill::Prefix {
+        answer["prefix"] = true.into();
+    }
+    messages.push(to_raw_value(&answer).ok()?);
     match prefill {
-        Prefill::Trailing => {}
-        Prefill::Prefix => {
-            if let Some(last) = messages.last_mut() {
-                last["prefix"] = true.into();
-            }
+        Prefill::Trailing | Prefill::Prefix => {}
+        Prefill::None => {
+            let asked = json!({ "role": "user", "content": instruction(text) });
+            messages.push(to_raw_value(&asked).ok()?);
         }
-        Prefill::None => messages.push(json!({ "role": "user", "content": instruction(text) })),
         Prefill::Vllm => {
-            body["continue_final_message"] = true.into();
-            body["add_generation_prompt"] = false.into();
+            put(body, "continue_final_message", &true);
+            put(body, "add_generation_prompt", &false);
         }
     }
+    put(body, list, &messages);
     Some(())
 }
 
 /// The same in Anthropic's API, which has one way for a prefill; where that is translated, the upstream's own way is found.
-fn ask_claude(body: &mut Value, transcript: &Transcript, prefill: Prefill) -> Option<()> {
+fn ask_claude(body: &mut Fields<'_>, transcript: &Transcript, prefill: Prefill) -> Option<()> {
     let is_prefill = prefill != Prefill::None;
     if is_prefill || transcript.has_calls() {
         // A message that begins with text cannot be thought about first, nor goes one on without its thoughts.
-        body.as_object_mut()?.remove("thinking");
+        body.shift_remove("thinking");
     }
     let prefill = if is_prefill {
         Prefill::Trailing
@@ -101,11 +118,11 @@ fn instruction(text: &str) -> String {
 }
 
 /// Subtracts the tokens so far from the limits.
-fn reduce_limits(body: &mut Value, so_far: u64) -> Option<()> {
+fn reduce_limits(body: &mut Fields<'_>, so_far: u64) -> Option<()> {
     for limit in LIMITS {
-        if let Some(most) = body[limit].as_u64() {
+        if let Some(most) = read::<u64>(body, limit) {
             let left = most.checked_sub(so_far).filter(|left| *left > 0)?;
-            body[limit] = left.into();
+            put(body, limit, &left);
         }
     }
     Some(())

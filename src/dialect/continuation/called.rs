@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::dialect::chat;
@@ -62,64 +64,109 @@ impl ToldCall {
         }
     }
 
-    /// The same as an object.
-    fn input(&self) -> Value {
-        serde_json::from_str(&self.arguments()).unwrap_or_else(|_| json!({}))
+    /// The same as it stands in a message: its numbers as they were written.
+    fn input(&self) -> Option<Box<RawValue>> {
+        RawValue::from_string(self.arguments().into_owned()).ok()
     }
 }
 
 /// What stands in for the results: the client sends them when it has the whole answer.
 const PENDING: &str = "This call has not been run yet. It is run when your message is complete.";
 
-/// Puts these turns behind the request's conversation, and rules out further calls: what was told must not be called again.
-pub(super) fn put(body: &mut Value, endpoint: Endpoint, turns: &[CallingTurn]) -> Option<()> {
-    let (list, none) = match endpoint {
-        Endpoint::Messages => ("messages", json!({ "type": "none" })),
-        Endpoint::Responses => ("input", "none".into()),
-        _ => ("messages", "none".into()),
-    };
-    let messages = body[list].as_array_mut()?;
+/// These turns as messages or items behind the request's conversation, and the choice that rules out further calls: what was told
+/// must not be called again.
+pub(super) fn told(
+    endpoint: Endpoint,
+    turns: &[CallingTurn],
+) -> Option<(Vec<Box<RawValue>>, Value)> {
+    let mut told = Told::default();
     for turn in turns {
         match endpoint {
-            Endpoint::Messages => put_blocks(messages, turn),
-            Endpoint::Responses => put_items(messages, turn),
-            _ => put_messages(messages, turn),
+            Endpoint::Messages => put_blocks(&mut told, turn)?,
+            Endpoint::Responses => put_items(&mut told, turn)?,
+            _ => put_messages(&mut told, turn)?,
         }
     }
-    body["tool_choice"] = none;
-    Some(())
+    let none = match endpoint {
+        Endpoint::Messages => json!({ "type": "none" }),
+        _ => "none".into(),
+    };
+    Some((told.0, none))
 }
 
-fn put_messages(messages: &mut Vec<Value>, turn: &CallingTurn) {
+/// What is put behind a conversation.
+#[derive(Default)]
+struct Told(Vec<Box<RawValue>>);
+
+impl Told {
+    fn push(&mut self, message: &impl Serialize) -> Option<()> {
+        self.0.push(to_raw_value(message).ok()?);
+        Some(())
+    }
+}
+
+fn put_messages(told: &mut Told, turn: &CallingTurn) -> Option<()> {
     let text = Some(&turn.text).filter(|text| !text.is_empty());
     let calls: Vec<Value> = turn.calls.iter().map(chat_call).collect();
-    messages.push(json!({ "role": "assistant", "content": text, "tool_calls": calls }));
-    let result =
-        |call: &ToldCall| json!({ "role": "tool", "tool_call_id": call.id, "content": PENDING });
-    messages.extend(turn.calls.iter().map(result));
+    told.push(&json!({ "role": "assistant", "content": text, "tool_calls": calls }))?;
+    for call in &turn.calls {
+        told.push(&json!({ "role": "tool", "tool_call_id": call.id, "content": PENDING }))?;
+    }
+    Some(())
 }
 
 fn chat_call(call: &ToldCall) -> Value {
     chat::call(&call.id, &call.name, call.is_custom, &call.arguments())
 }
 
-fn put_blocks(messages: &mut Vec<Value>, turn: &CallingTurn) {
-    let text = Some(turn.text.trim_end()).filter(|text| !text.is_empty());
-    let text = text.map(|text| json!({ "type": "text", "text": text }));
-    let call = |call: &ToldCall| json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": call.input() });
-    let said: Vec<Value> = text
-        .into_iter()
-        .chain(turn.calls.iter().map(call))
-        .collect();
-    let result = |call: &ToldCall| json!({ "type": "tool_result", "tool_use_id": call.id, "content": PENDING });
-    let results: Vec<Value> = turn.calls.iter().map(result).collect();
-    messages.push(json!({ "role": "assistant", "content": said }));
-    messages.push(json!({ "role": "user", "content": results }));
+/// What a message for Claude has in it.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block<'a> {
+    Text {
+        text: &'a str,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        input: Box<RawValue>,
+    },
+    ToolResult {
+        tool_use_id: &'a str,
+        content: &'a str,
+    },
 }
 
-fn put_items(items: &mut Vec<Value>, turn: &CallingTurn) {
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'a str,
+    content: Vec<Block<'a>>,
+}
+
+fn put_blocks(told: &mut Told, turn: &CallingTurn) -> Option<()> {
+    let text = Some(turn.text.trim_end()).filter(|text| !text.is_empty());
+    let mut content: Vec<Block<'_>> = text.map(|text| Block::Text { text }).into_iter().collect();
+    for call in &turn.calls {
+        content.push(Block::ToolUse {
+            id: &call.id,
+            name: &call.name,
+            input: call.input()?,
+        });
+    }
+    let role = "assistant";
+    told.push(&Message { role, content })?;
+    let result = |call| Block::ToolResult {
+        tool_use_id: call,
+        content: PENDING,
+    };
+    let content = turn.calls.iter().map(|call| result(&call.id)).collect();
+    let role = "user";
+    told.push(&Message { role, content })
+}
+
+fn put_items(told: &mut Told, turn: &CallingTurn) -> Option<()> {
     if !turn.text.is_empty() {
-        items.push(json!({ "role": "assistant", "content": turn.text }));
+        told.push(&json!({ "role": "assistant", "content": turn.text }))?;
     }
     let (function, custom) = ("function_call", "custom_tool_call");
     for call in &turn.calls {
@@ -128,14 +175,15 @@ fn put_items(items: &mut Vec<Value>, turn: &CallingTurn) {
         } else {
             (function, "arguments")
         };
-        items.push(
-            json!({ "type": kind, "call_id": call.id, "name": call.name, field: call.arguments() }),
-        );
+        told.push(
+            &json!({ "type": kind, "call_id": call.id, "name": call.name, field: call.arguments() }),
+        )?;
     }
     for call in &turn.calls {
         let kind = if call.is_custom { custom } else { function };
-        items.push(
-            json!({ "type": format!("{kind}_output"), "call_id": call.id, "output": PENDING }),
-        );
+        told.push(
+            &json!({ "type": format!("{kind}_output"), "call_id": call.id, "output": PENDING }),
+        )?;
     }
+    Some(())
 }

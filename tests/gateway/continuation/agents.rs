@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use backstop::simulator::{Fault, Script, Simulator};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::wire::{Heard, Said, Wire, hear, stream};
@@ -102,7 +103,18 @@ struct Scene {
 }
 
 impl Scene {
-    async fn play(client: Wire, (one, two): (Kind, Kind), sent: String, rest: String) -> Self {
+    async fn play(client: Wire, way: (Kind, Kind), sent: String, rest: String) -> Self {
+        let body = request(client).1.to_string();
+        Self::play_for(client, body, way, sent, rest).await
+    }
+
+    async fn play_for(
+        client: Wire,
+        body: String,
+        (one, two): (Kind, Kind),
+        sent: String,
+        rest: String,
+    ) -> Self {
         let first = Simulator::start("first", Script::fault(Fault::Raw(sent)))
             .await
             .unwrap();
@@ -122,8 +134,10 @@ impl Scene {
             .lines(TIMEOUTS)
             .start()
             .await;
-        let (path, body) = request(client);
-        let answered = gateway.post(path, &body).await;
+        let json = [("content-type", "application/json")];
+        let answered = gateway
+            .send(Method::POST, request(client).0, &json, body)
+            .await;
         assert_eq!(answered.header("x-backstop-continuation"), "regenerate");
         Self {
             client,
@@ -311,7 +325,10 @@ async fn a_text_behind_calls_goes_on_without_further_calls() {
             let rest = rest(client, way.1, AFTER, false);
             let scene = Scene::play(client, way, sent, rest).await;
             let (heard, about) = (scene.heard(), scene.answered.text());
-            assert_eq!(heard.text, format!("So. {WHOLE}"), "{about}");
+            // A chat has one text.
+            let translates = client == Wire::Chat && way.0.wire(client) != Wire::Chat;
+            let gap = if translates { "\n\n" } else { "" };
+            assert_eq!(heard.text, format!("So. {gap}{WHOLE}"), "{about}");
             assert_eq!(heard.calls.len(), 1, "{about}");
             assert!(heard.calls[0].1.ends_with("_first"), "{about}");
             assert!(["tool_calls", "tool_use", "completed"].contains(&heard.end.as_str()));
@@ -324,6 +341,33 @@ async fn a_text_behind_calls_goes_on_without_further_calls() {
             );
             assert!(asked.to_string().contains("sky"), "{asked}");
         }
+    }
+}
+
+/// No tree has such numbers.
+#[tokio::test]
+async fn numbers_in_calls_are_asked_with_as_they_were_written() {
+    const NUMBER: &str = "12345678901234567890.10";
+    let (path, mut body) = request(Wire::Messages);
+    assert_eq!(path, "/v1/messages");
+    let call = json!({"type": "tool_use", "id": "t", "name": "look", "input": {"at": "NUMBER"}});
+    let result = json!({"type": "tool_result", "tool_use_id": "t", "content": "blue"});
+    let turns = [
+        json!({"role": "assistant", "content": [call]}),
+        json!({"role": "user", "content": [result]}),
+    ];
+    body["messages"].as_array_mut().unwrap().extend(turns);
+    let body = body.to_string().replace("\"NUMBER\"", NUMBER);
+    let arguments = Said::Arguments("{\"at\":12345678901234567890.10}");
+    let said = [Said::Call, arguments, Said::Call_, Said::Text(BEFORE)];
+    for way in [(Kind::Claude, Kind::Claude), (Kind::Claude, Kind::OpenAi)] {
+        let sent = stream(Wire::Messages, "first", &said);
+        let rest = rest(Wire::Messages, way.1, AFTER, false);
+        let scene = Scene::play_for(Wire::Messages, body.clone(), way, sent, rest).await;
+        assert_eq!(scene.heard().text, WHOLE);
+        let asked = scene.second.received()[0].body.clone();
+        let asked = String::from_utf8(asked.into()).unwrap();
+        assert_eq!(asked.matches(NUMBER).count(), 2, "{asked}");
     }
 }
 
