@@ -60,7 +60,8 @@ pub struct StreamReader {
     has_content: bool,
     thinks: bool,
     is_complete: bool,
-    has_done: bool,
+    /// Whether the event that ends any stream has come.
+    has_last: bool,
     /// Whether it has said what it costs, and what it has said.
     has_usage: bool,
     tokens: Option<Tokens>,
@@ -78,7 +79,7 @@ impl StreamReader {
             has_content: false,
             thinks: false,
             is_complete: false,
-            has_done: false,
+            has_last: false,
             has_usage: false,
             tokens: None,
             response_id: None,
@@ -92,16 +93,15 @@ impl StreamReader {
         self.has_content = true;
     }
 
-    /// Whether the terminal event has come (`finish_reason`, `response.completed`): nothing after it can spoil the
-    /// answer.
+    /// Whether the terminal event has come (`finish_reason`, `stop_reason`, `response.completed`): nothing after it can spoil
+    /// the answer.
     pub fn is_complete(&self) -> bool {
         self.is_complete
     }
 
     /// Whether the last event has come.
     pub fn is_over(&self) -> bool {
-        let has_last = matches!(self.endpoint, Endpoint::Responses | Endpoint::Messages);
-        self.is_complete && (has_last || self.has_done)
+        self.is_complete && self.has_last
     }
 
     /// Whether the model has shown that it thinks, or that it works with tools of the upstream's own.
@@ -167,9 +167,9 @@ impl StreamReader {
     /// The bytes that an upstream left out at the end of a complete stream.
     pub fn missing_end(&self) -> &'static [u8] {
         match self.endpoint {
-            Endpoint::ChatCompletions | Endpoint::Completions if !self.has_done => {
-                b"data: [DONE]\n\n"
-            }
+            _ if self.has_last => b"",
+            Endpoint::ChatCompletions | Endpoint::Completions => b"data: [DONE]\n\n",
+            Endpoint::Messages => b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
             _ => b"",
         }
     }
@@ -189,7 +189,8 @@ impl StreamReader {
     fn read_done(&mut self) -> Signal {
         self.is_complete |= self.has_usage && self.has_content;
         if self.is_complete {
-            self.has_done = true;
+            // Messages end in an event of their own.
+            self.has_last |= self.endpoint != Endpoint::Messages;
             return self.said();
         }
         Signal::Failed(Outcome::InvalidReply(if self.has_content {
@@ -267,7 +268,7 @@ impl StreamReader {
             "error" => failed(event.error.or_else(|| serde_json::from_slice(data).ok())),
             "response.failed" => failed(event.response.and_then(|response| response.error)),
             kind @ ("response.completed" | "response.incomplete") => {
-                self.is_complete = true;
+                (self.is_complete, self.has_last) = (true, true);
                 if let Some(usage) = event.usage() {
                     self.count(usage);
                 }
@@ -311,11 +312,12 @@ impl StreamReader {
         match &*event.kind {
             "error" => failed(event.error),
             "message_stop" => {
-                self.is_complete = true;
+                (self.is_complete, self.has_last) = (true, true);
                 self.said()
             }
             "message_delta" if event.end() == Some(End::Failed) => failed(None),
-            _ => {
+            kind => {
+                self.is_complete |= kind == "message_delta" && event.end().is_some();
                 let thinks = event.thinks();
                 self.thinks |= thinks;
                 if let Some(value) = event.changing() {

@@ -334,7 +334,7 @@ mod tests {
                 reader.has_content,
                 reader.thinks,
                 reader.is_complete,
-                reader.has_done,
+                reader.has_last,
                 reader.has_usage,
                 reader.tokens,
                 &reader.response_id,

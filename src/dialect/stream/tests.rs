@@ -74,6 +74,29 @@ fn an_answer_that_says_nothing_is_whole_but_no_content() {
 }
 
 #[test]
+fn a_message_that_says_why_it_ends_is_complete_without_its_last_event() {
+    let (text, end) = (
+        r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"x"}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+    );
+    let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    for (events, is_complete, missing) in [
+        (vec![text], false, stop),
+        (vec![text, end], true, stop),
+        (vec![text, end, "[DONE]"], true, stop),
+        (vec![text, end, r#"{"type":"message_stop"}"#], true, ""),
+    ] {
+        let mut reader = StreamReader::new(Endpoint::Messages);
+        for data in events {
+            read(&mut reader, &format!("data: {data}\n\n"));
+        }
+        assert_eq!(reader.is_complete(), is_complete);
+        assert_eq!(reader.is_over(), missing.is_empty());
+        assert_eq!(reader.missing_end(), missing.as_bytes());
+    }
+}
+
+#[test]
 fn usage_and_the_last_event_are_an_end() {
     let (text, usage) = (
         r#"{"choices":[{"delta":{"content":"x"}}]}"#,

@@ -2,7 +2,7 @@
 //!
 //! Whole events pass unchanged. If the upstream goes silent, breaks off or ends without its terminal event, another
 //! upstream continues, if the route asks for that and the answer allows it. Otherwise the client gets the API's own
-//! error event instead of a clean end. After the terminal event nothing can spoil the answer: a missing `[DONE]` is
+//! error event instead of a clean end. After the terminal event nothing can spoil the answer: a last one that is missing is
 //! supplied.
 
 use std::pin::Pin;
