@@ -110,7 +110,8 @@ impl Calls {
         }
     }
 
-    /// The number of the call that an event is about.
+    /// The number of the call that an event is about: the last one that is open, if it does not say. It may be none that is known:
+    /// some tell of an item only when it is done.
     fn place_of(&self, event: &StreamEvent<'_>) -> usize {
         let id = &*event.item_id.0;
         let by_id = |call: &Call| !id.is_empty() && (call.item_id == id || call.call_id == id);
@@ -118,7 +119,8 @@ impl Calls {
         let by_index = |call: &Call| index.is_some() && call.output_index == index;
         let known = self.0.iter().rposition(by_id);
         let known = known.or_else(|| self.0.iter().rposition(by_index));
-        known.unwrap_or_else(|| self.0.len().saturating_sub(1))
+        let known = known.or_else(|| self.0.iter().rposition(|call| !call.is_complete));
+        known.unwrap_or(self.0.len())
     }
 
     fn push<'a>(&mut self, index: usize, text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
