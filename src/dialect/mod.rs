@@ -21,6 +21,7 @@
 
 pub mod adapt;
 mod answer;
+mod answers;
 pub mod chat;
 mod choices;
 pub mod continuation;
@@ -44,6 +45,7 @@ mod translation;
 mod upstream_api;
 mod usage;
 
+pub use answers::answers;
 pub use conversation::Api;
 pub use heartbeat::{COMMENT, heartbeat};
 pub use refusal::{begins_with_refusal, is_refusal};

@@ -338,3 +338,33 @@ async fn clients_that_leave_before_the_answer_free_the_upstream_and_do_not_count
     assert_eq!(answered.trail(), ["first:ok"]);
     assert_eq!(second.received_count(), 0);
 }
+
+#[tokio::test]
+async fn a_stream_of_several_answers_is_whole_when_each_has_ended() {
+    let chunk = |index: usize, delta: Value, reason: Option<&str>| {
+        let choice = json!({"index": index, "delta": delta, "finish_reason": reason});
+        format!("data: {}\n\n", json!({"id": "c", "choices": [choice]}))
+    };
+    let begun = chunk(0, json!({"content": "one"}), None) + &chunk(0, json!({}), Some("stop"));
+    let half = begun + &chunk(1, json!({"content": "tw"}), None);
+    let whole = half.clone() + &chunk(1, json!({"content": "o"}), Some("stop"));
+    let mut body = chat_stream();
+    body["n"] = json!(2);
+    for (sent, is_whole) in [(half, false), (whole, true)] {
+        let (first, second) = simulators().await;
+        first.play(Script::fault(Fault::Raw(sent.clone()))).await;
+        let gateway = TestGateway::before(&first, &second, TIMEOUTS).await;
+        let streamed = gateway.post(CHAT, &body).await.text();
+        assert!(streamed.starts_with(&sent), "{streamed}");
+        assert_eq!(
+            streamed.ends_with("data: [DONE]\n\n"),
+            is_whole,
+            "{streamed}"
+        );
+        assert_eq!(
+            !streamed.contains("stream_interrupted"),
+            is_whole,
+            "{streamed}"
+        );
+    }
+}

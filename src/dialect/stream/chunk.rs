@@ -58,12 +58,19 @@ impl<'a> Chunk<'a> {
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct Choice<'a> {
+    /// Its number, as it is written.
+    index: Option<&'a RawValue>,
     pub(super) finish_reason: Option<Cow<'a, str>>,
     delta: Option<Delta<'a>>,
     text: Option<&'a RawValue>,
 }
 
 impl Choice<'_> {
+    /// Which of the answers it is; some write no number.
+    pub(super) fn name(&self) -> &str {
+        self.index.map_or("", RawValue::get)
+    }
+
     /// Whatever is not known to be empty counts as content. To take a preamble for content costs a missed failover;
     /// to take content for a preamble could repeat or lose part of an answer.
     pub(super) fn has_content(&self) -> bool {

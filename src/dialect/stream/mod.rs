@@ -60,6 +60,9 @@ pub struct StreamReader {
     has_content: bool,
     thinks: bool,
     is_complete: bool,
+    /// How many answers there are to be, and which of them have ended.
+    answers: usize,
+    ended: Vec<String>,
     /// Whether the event that ends any stream has come.
     has_last: bool,
     /// Whether it has said what it costs, and what it has said.
@@ -79,6 +82,8 @@ impl StreamReader {
             has_content: false,
             thinks: false,
             is_complete: false,
+            answers: 1,
+            ended: Vec::new(),
             has_last: false,
             has_usage: false,
             tokens: None,
@@ -86,6 +91,11 @@ impl StreamReader {
             sequence_number: 0,
             shape: Shape::default(),
         }
+    }
+
+    /// So many answers are asked for: all of them must end.
+    pub fn expect_answers(&mut self, count: usize) {
+        self.answers = count;
     }
 
     /// The client has content already, so nothing need follow it.
@@ -185,9 +195,10 @@ impl StreamReader {
     }
 
     /// `[DONE]` ends an answer that is complete. Without a reason, there was no answer, or it was cut short, unless its usage
-    /// has come (Snowflake Cortex, Novita by `OpenRouter`): no stream that breaks tells that.
+    /// has come (Snowflake Cortex, Novita by `OpenRouter`): no stream that breaks tells that. Nor need there be as many answers
+    /// as were asked for.
     fn read_done(&mut self) -> Signal {
-        self.is_complete |= self.has_usage && self.has_content;
+        self.is_complete |= self.has_usage && self.has_content || !self.ended.is_empty();
         if self.is_complete {
             // Messages end in an event of their own.
             self.has_last |= self.endpoint != Endpoint::Messages;
@@ -226,13 +237,23 @@ impl StreamReader {
             }
             self.thinks |= choice.thinks();
             let has_said = choice.has_content() || self.has_content;
-            self.is_complete |= end.is_some();
+            if end.is_some() {
+                self.end(choice.name());
+            }
             let says_why = end.is_some_and(|end| has_said || self.may_be_silent(&end));
             if says_why || choice.has_content() {
                 signal = Signal::Content;
             }
         }
         signal
+    }
+
+    /// One of the answers has ended.
+    fn end(&mut self, name: &str) {
+        if !self.ended.iter().any(|ended| ended == name) {
+            self.ended.push(name.to_owned());
+        }
+        self.is_complete |= self.ended.len() >= self.answers;
     }
 
     /// Whether an answer with this end may say nothing. A plain completion may: nothing is missing between the prompt and its

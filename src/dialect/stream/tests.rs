@@ -97,6 +97,34 @@ fn a_message_that_says_why_it_ends_is_complete_without_its_last_event() {
 }
 
 #[test]
+fn a_stream_of_several_answers_is_complete_when_each_has_ended() {
+    let chunk = |index: usize, reason: &str| {
+        let delta = json!({"index": index, "delta": {"content": "x"}, "finish_reason": reason});
+        format!("data: {}\n\n", json!({"choices": [delta]}))
+    };
+    for endpoint in [Endpoint::ChatCompletions, Endpoint::Completions] {
+        let mut reader = StreamReader::new(endpoint);
+        reader.expect_answers(2);
+        for (text, is_complete) in [
+            (chunk(0, ""), false),
+            (chunk(1, "stop"), false),
+            (chunk(1, "stop"), false),
+            (chunk(0, "length"), true),
+        ] {
+            read(&mut reader, &text);
+            assert_eq!(reader.is_complete(), is_complete, "{text}");
+        }
+        // Who gives fewer says so.
+        let mut reader = StreamReader::new(endpoint);
+        reader.expect_answers(2);
+        read(&mut reader, &chunk(0, "stop"));
+        assert!(!reader.is_complete());
+        read(&mut reader, "data: [DONE]\n\n");
+        assert!(reader.is_complete() && reader.is_over());
+    }
+}
+
+#[test]
 fn usage_and_the_last_event_are_an_end() {
     let (text, usage) = (
         r#"{"choices":[{"delta":{"content":"x"}}]}"#,

@@ -192,10 +192,6 @@ impl Attempt<'_> {
         }
     }
 
-    fn to_first_content(&self) -> Duration {
-        self.limit().usual
-    }
-
     fn is_fallback(&self) -> bool {
         self.target.candidate.model.is_some() && !self.is_first_choice
     }
@@ -208,7 +204,7 @@ impl Attempt<'_> {
     fn wait(&self, began: Instant) -> Wait {
         Wait {
             began,
-            patience: (self.to_first_content(), Stage::FirstToken),
+            patience: (self.limit().usual, Stage::FirstToken),
             idle: self.timeouts.idle,
             deadline: self.deadline,
         }
@@ -237,7 +233,7 @@ impl Attempt<'_> {
         let is_reasoning = self.is_reasoning();
         Pace::new(
             first,
-            self.to_first_content(),
+            self.limit().usual,
             self.timeouts.silence(is_reasoning),
             self.timeouts.between_content(is_reasoning),
             self.deadline.until(),
@@ -391,6 +387,7 @@ impl Attempt<'_> {
             secrets: Secrets::of(self.target, self.request),
         };
         let mut events = EventStream::new(endpoint, translator.translator(), scribe);
+        events.expect_answers(dialect::answers(self.request));
         let prefill = self.prefill();
         if self
             .transcript

@@ -86,6 +86,11 @@ impl EventStream {
         }
     }
 
+    /// So many answers are asked for.
+    pub(super) fn expect_answers(&mut self, count: usize) {
+        self.reader.expect_answers(count);
+    }
+
     /// The client has a part of the answer already, so nothing need follow it.
     pub(super) fn expect_rest(&mut self) {
         self.reader.expect_rest();
