@@ -7,7 +7,8 @@ use crate::dialect::conversation::{BREAK, Citation};
 /// The text so far.
 #[derive(Debug, Default)]
 pub(super) struct OneText {
-    has_begun: bool,
+    /// Whether more of it would join its last word.
+    goes_on: bool,
     /// Whether a call has come since.
     is_interrupted: bool,
     /// How many characters were added between its parts.
@@ -17,12 +18,12 @@ pub(super) struct OneText {
 impl OneText {
     /// A call comes: what follows stands apart.
     pub(super) fn interrupt(&mut self) {
-        self.is_interrupted = self.has_begun;
+        self.is_interrupted = self.goes_on;
     }
 
     /// More of it, as it is told.
     pub(super) fn more<'a>(&mut self, text: Cow<'a, str>) -> Cow<'a, str> {
-        self.has_begun = true;
+        self.goes_on = !text.ends_with('\n');
         if !std::mem::take(&mut self.is_interrupted) || text.starts_with(BREAK) {
             return text;
         }

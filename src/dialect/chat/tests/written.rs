@@ -121,8 +121,11 @@ fn a_text_behind_a_call_stands_apart() {
         call("c3", "g", None, false),
         Event::Called,
         text("b"),
-        text("c"),
+        text("c\n"),
         cited("b"),
+        call("c4", "g", None, false),
+        Event::Called,
+        text("d"),
         ended(End::Calls),
     ];
     let places = |annotations: &[Value]| -> Vec<Value> {
@@ -131,16 +134,16 @@ fn a_text_behind_a_call_stands_apart() {
     };
     let whole = write_answer(&asked(false, false), events.clone()).unwrap();
     let message = &whole["choices"][0]["message"];
-    assert_eq!(message["content"], "Né\n\nbc");
+    assert_eq!(message["content"], "Né\n\nbc\nd");
     let annotations = message["annotations"].as_array().unwrap();
     assert_eq!(places(annotations), [0, 2]);
     let chunks = data(&stream(asked(false, false), events));
     let deltas = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]);
-    let told: String = deltas
+    let content: String = deltas
         .clone()
         .filter_map(|delta| delta["content"].as_str())
         .collect();
-    assert_eq!(told, "Né\n\nbc");
+    assert_eq!(content, "Né\n\nbc\nd");
     let annotations: Vec<Value> = deltas
         .filter_map(|delta| delta["annotations"].get(0).cloned())
         .collect();
