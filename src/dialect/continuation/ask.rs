@@ -69,7 +69,7 @@ fn ask(
     let text = transcript.text.trim_end();
     let mut messages: Vec<Box<RawValue>> = read(body, list)?;
     if transcript.has_calls() {
-        let (turns, choice) = called::told(transcript.endpoint, &transcript.turns)?;
+        let (turns, choice) = called::turns(transcript.endpoint, &transcript.turns)?;
         messages.extend(turns);
         put(body, "tool_choice", &choice);
     }

@@ -75,42 +75,42 @@ const PENDING: &str = "This call has not been run yet. It is run when your messa
 
 /// These turns as messages or items behind the request's conversation, and the choice that rules out further calls: what was told
 /// must not be called again.
-pub(super) fn told(
+pub(super) fn turns(
     endpoint: Endpoint,
     turns: &[CallingTurn],
 ) -> Option<(Vec<Box<RawValue>>, Value)> {
-    let mut told = Told::default();
+    let mut added = Added::default();
     for turn in turns {
         match endpoint {
-            Endpoint::Messages => put_blocks(&mut told, turn)?,
-            Endpoint::Responses => put_items(&mut told, turn)?,
-            _ => put_messages(&mut told, turn)?,
+            Endpoint::Messages => put_blocks(&mut added, turn)?,
+            Endpoint::Responses => put_items(&mut added, turn)?,
+            _ => put_messages(&mut added, turn)?,
         }
     }
     let none = match endpoint {
         Endpoint::Messages => json!({ "type": "none" }),
         _ => "none".into(),
     };
-    Some((told.0, none))
+    Some((added.0, none))
 }
 
 /// What is put behind a conversation.
 #[derive(Default)]
-struct Told(Vec<Box<RawValue>>);
+struct Added(Vec<Box<RawValue>>);
 
-impl Told {
+impl Added {
     fn push(&mut self, message: &impl Serialize) -> Option<()> {
         self.0.push(to_raw_value(message).ok()?);
         Some(())
     }
 }
 
-fn put_messages(told: &mut Told, turn: &CallingTurn) -> Option<()> {
+fn put_messages(added: &mut Added, turn: &CallingTurn) -> Option<()> {
     let text = Some(&turn.text).filter(|text| !text.is_empty());
     let calls: Vec<Value> = turn.calls.iter().map(chat_call).collect();
-    told.push(&json!({ "role": "assistant", "content": text, "tool_calls": calls }))?;
+    added.push(&json!({ "role": "assistant", "content": text, "tool_calls": calls }))?;
     for call in &turn.calls {
-        told.push(&json!({ "role": "tool", "tool_call_id": call.id, "content": PENDING }))?;
+        added.push(&json!({ "role": "tool", "tool_call_id": call.id, "content": PENDING }))?;
     }
     Some(())
 }
@@ -143,7 +143,7 @@ struct Message<'a> {
     content: Vec<Block<'a>>,
 }
 
-fn put_blocks(told: &mut Told, turn: &CallingTurn) -> Option<()> {
+fn put_blocks(added: &mut Added, turn: &CallingTurn) -> Option<()> {
     let text = Some(turn.text.trim_end()).filter(|text| !text.is_empty());
     let mut content: Vec<Block<'_>> = text.map(|text| Block::Text { text }).into_iter().collect();
     for call in &turn.calls {
@@ -154,19 +154,19 @@ fn put_blocks(told: &mut Told, turn: &CallingTurn) -> Option<()> {
         });
     }
     let role = "assistant";
-    told.push(&Message { role, content })?;
+    added.push(&Message { role, content })?;
     let result = |call| Block::ToolResult {
         tool_use_id: call,
         content: PENDING,
     };
     let content = turn.calls.iter().map(|call| result(&call.id)).collect();
     let role = "user";
-    told.push(&Message { role, content })
+    added.push(&Message { role, content })
 }
 
-fn put_items(told: &mut Told, turn: &CallingTurn) -> Option<()> {
+fn put_items(added: &mut Added, turn: &CallingTurn) -> Option<()> {
     if !turn.text.is_empty() {
-        told.push(&json!({ "role": "assistant", "content": turn.text }))?;
+        added.push(&json!({ "role": "assistant", "content": turn.text }))?;
     }
     let (function, custom) = ("function_call", "custom_tool_call");
     for call in &turn.calls {
@@ -175,13 +175,13 @@ fn put_items(told: &mut Told, turn: &CallingTurn) -> Option<()> {
         } else {
             (function, "arguments")
         };
-        told.push(
+        added.push(
             &json!({ "type": kind, "call_id": call.id, "name": call.name, field: call.arguments() }),
         )?;
     }
     for call in &turn.calls {
         let kind = if call.is_custom { custom } else { function };
-        told.push(
+        added.push(
             &json!({ "type": format!("{kind}_output"), "call_id": call.id, "output": PENDING }),
         )?;
     }
