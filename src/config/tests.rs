@@ -234,6 +234,12 @@ fn broken_yaml_and_double_keys_have_a_line() {
 }
 
 #[test]
+fn a_file_that_never_ends_is_no_configuration() {
+    let endless = Config::load("/dev/zero".as_ref()).unwrap_err();
+    assert_eq!(endless.list[0].message, "is longer than 16 MiB");
+}
+
+#[test]
 fn no_secret_is_ever_printed() {
     let config = parse(GOOD).unwrap();
     assert!(!format!("{config:?}").contains("sk-secret"));

@@ -1,6 +1,7 @@
 //! From a file to YAML values; and what is wrong with a text that is no YAML.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde_yaml::{Mapping, Value};
@@ -10,20 +11,35 @@ use super::problem::{Problem, Problems};
 /// Top-level keys that begin like this are there to be referred to, as in Docker Compose's files.
 const PLACES_FOR_ANCHORS: &str = "x-";
 
-/// The text of a file.
+/// The longest configuration that is read, in bytes: a device never ends.
+const LONGEST: u64 = 16 << 20;
+
+/// The text of a file, or of a pipe.
 pub(super) fn load(path: &Path) -> Result<String, Problems> {
     let problem = |message: String, hint: Option<&str>| {
         let hint = hint.map(str::to_owned);
         one(&path.display().to_string(), None, message, hint)
     };
     let bytes =
-        fs::read(path).map_err(|error| problem(format!("cannot be read: {error}"), None))?;
+        bytes_of(path).map_err(|error| problem(format!("cannot be read: {error}"), None))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(problem("is longer than 16 MiB".to_owned(), None));
+    }
     String::from_utf8(bytes).map_err(|_| {
         problem(
             "is not UTF-8".to_owned(),
             Some("save it with that encoding"),
         )
     })
+}
+
+/// One more at most than the longest has.
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A text without the byte order mark that editors on Windows put in front.
