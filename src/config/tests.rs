@@ -69,6 +69,8 @@ listen: localhost
 adming: {}
 clients:
   - {name: laptop}
+  - {name: none, key: a-key}
+  - {name: (others), key: another}
 upstreams:
   openai: {provider: opnai, api_key: \"${MISSING}\"}
   local: {provider: openai-compatible}
@@ -90,19 +92,21 @@ limits: {body: big}
             "line 1   listen: `localhost` is not an address; write IP and port, for example 127.0.0.1:4000",
             "line 2   adming: unknown key; did you mean `admin`?",
             "line 4   clients[0].key: is missing: give the client a key",
-            "line 6   upstreams.openai.api_key: the environment variable MISSING is not set; export it, or write ${MISSING:-default}",
-            "line 6   upstreams.openai.provider: no provider is called `opnai`; did you mean `openai`?",
-            "line 7   upstreams.local.base_url: is missing: openai-compatible stands for any server, so say where it is, for example http://127.0.0.1:8000/v1",
-            "line 8   upstreams.bare.api_key: is missing; write api_key: \"${OPENAI_API_KEY}\"",
-            "line 10  routes[0].models[1]: `gpt-*-x`: one `*` may stand, at the end",
-            "line 12  routes[0].candidates[0].upstream: no upstream is called `opanai`; did you mean `openai`?",
-            "line 13  routes[0].candidates[1].wieght: unknown key; did you mean `weight`?",
-            "line 14  routes[0].candidates[2].weight: must be at least 1",
-            "line 15  routes[1].models[0]: `gpt-4o` has a route already, at routes[0].models[0]",
-            "line 16  routes[1].candidates: there are none: name at least one upstream",
-            "line 17  timeouts.connect: `3 parsecs` is not a duration; write for example 500ms, 30s or 2m",
-            "line 17  timeouts.idle: `30` has no unit; write for example 30s or 30ms",
-            "line 18  limits.body: `big` is not a size; write for example 64KiB or 32MiB",
+            "line 5   clients[1].name: `none` has a meaning of its own in figures: choose another name",
+            "line 6   clients[2].name: `(others)` has a meaning of its own in figures: choose another name",
+            "line 8   upstreams.openai.api_key: the environment variable MISSING is not set; export it, or write ${MISSING:-default}",
+            "line 8   upstreams.openai.provider: no provider is called `opnai`; did you mean `openai`?",
+            "line 9   upstreams.local.base_url: is missing: openai-compatible stands for any server, so say where it is, for example http://127.0.0.1:8000/v1",
+            "line 10  upstreams.bare.api_key: is missing; write api_key: \"${OPENAI_API_KEY}\"",
+            "line 12  routes[0].models[1]: `gpt-*-x`: one `*` may stand, at the end",
+            "line 14  routes[0].candidates[0].upstream: no upstream is called `opanai`; did you mean `openai`?",
+            "line 15  routes[0].candidates[1].wieght: unknown key; did you mean `weight`?",
+            "line 16  routes[0].candidates[2].weight: must be at least 1",
+            "line 17  routes[1].models[0]: `gpt-4o` has a route already, at routes[0].models[0]",
+            "line 18  routes[1].candidates: there are none: name at least one upstream",
+            "line 19  timeouts.connect: `3 parsecs` is not a duration; write for example 500ms, 30s or 2m",
+            "line 19  timeouts.idle: `30` has no unit; write for example 30s or 30ms",
+            "line 20  limits.body: `big` is not a size; write for example 64KiB or 32MiB",
         ]
     );
 }

@@ -8,6 +8,9 @@ use super::pattern_problem;
 use crate::config::client::ClientConfig;
 use crate::config::path::Path;
 
+/// What metrics call requests without a client, and reports call clients without figures of their own.
+const TAKEN: [&str; 2] = ["none", "(others)"];
+
 impl Check<'_> {
     pub(super) fn clients(&mut self) {
         let clients = Path::default().key("clients");
@@ -16,6 +19,12 @@ impl Check<'_> {
             let path = clients.index(index);
             if client.name.is_empty() {
                 self.note(path.key("name"), "is missing: give the client a name");
+            } else if TAKEN.contains(&client.name.as_str()) {
+                let path = path.key("name");
+                let name = self.found.shown(&path, &client.name);
+                let message =
+                    format!("`{name}` has a meaning of its own in figures: choose another name");
+                self.note(path, message);
             } else if !names.insert(&client.name) {
                 let path = path.key("name");
                 let name = self.found.shown(&path, &client.name);
