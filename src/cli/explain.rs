@@ -4,9 +4,9 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::answer::{list, said};
+use super::answer::{self, list, said};
 use super::arguments::ExplainArgs;
 use super::ask::{ask, client};
 use super::print::print;
@@ -24,7 +24,7 @@ pub(super) async fn run(args: &ExplainArgs) -> anyhow::Result<()> {
     let (head, body) = ask(&client(address)?, request)
         .await
         .with_context(|| format!("no proxy answers at {address}"))?;
-    let answer: Value = serde_json::from_slice(&body).context("the answer is no JSON")?;
+    let answer = answer::read(&body).context("the answer is no JSON")?;
     if !head.status.is_success() {
         bail!("{}", answer["error"].as_str().unwrap_or("refused"));
     }

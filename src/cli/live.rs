@@ -41,10 +41,11 @@ fn lines(finding: &LiveFinding) -> String {
 }
 
 /// A text in lines that begin at `INDENT`, the first one without its indentation. A piece that is longer than a line is cut.
+/// Control characters, which an upstream's list may hold, do not reach the terminal.
 fn wrapped(text: &str) -> String {
     let room = WIDTH - INDENT;
     let mut lines = vec![String::new()];
-    for piece in text.split_whitespace() {
+    for piece in text.split(|c: char| c.is_whitespace() || c.is_control()) {
         let mut rest: Vec<char> = piece.chars().collect();
         while !rest.is_empty() {
             let part: String = rest.drain(..rest.len().min(room)).collect();
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_a_terminal_and_nothing_is_lost() {
-        let words = "nobody listens at http://".to_owned() + &"long.".repeat(30) + "example/v1";
+        let words =
+            "nobody listens\u{1b} at http://".to_owned() + &"long.".repeat(30) + "example/v1";
         let finding = LiveFinding {
             upstream: "a-name-that-is-longer-than-its-column".into(),
             message: words.clone(),
@@ -80,7 +82,8 @@ mod tests {
             "{text}"
         );
         let joined = |text: &str| text.split_whitespace().collect::<String>();
-        assert!(joined(&text).contains(&joined(&words)), "{text}");
+        let plain = words.replace('\u{1b}', "");
+        assert!(joined(&text).contains(&joined(&plain)), "{text}");
         assert!(text.contains("fix: start the server"), "{text}");
     }
 }

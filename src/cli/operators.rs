@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
 
+use super::answer;
 use super::arguments::ProxyArgs;
 use super::ask::{ask, client};
 use super::settings::admin_address;
@@ -20,7 +21,7 @@ pub(super) async fn get(args: &ProxyArgs, path: &str) -> anyhow::Result<Value> {
             "no backstop answers at {address}: start it, or say with --admin-listen or --config where it serves operators"
         )
     })?;
-    let answer: Value = serde_json::from_slice(&body)
+    let answer = answer::read(&body)
         .with_context(|| format!("what answers at {address} is no backstop, or an older one"))?;
     if !head.status.is_success() {
         bail!("{}", answer["error"].as_str().unwrap_or("refused"));

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::answer;
 use super::arguments::StatusArgs;
 use super::ask::{ask, client};
 use super::print::{print, push};
@@ -132,7 +133,7 @@ impl Asked {
             .with_context(|| format!("no proxy answers at {address}"))?;
         let status = head.status;
         ensure!(status.is_success(), "{address}{path} answers {status}");
-        serde_json::from_slice(&body).context("the answer is no JSON")
+        answer::read(&body).context("the answer is no JSON")
     }
 
     fn shown(&self, answer: &Value) -> String {
