@@ -76,7 +76,7 @@ fn describe(source: &str, config: &Config) -> String {
         text += &hook_line(index, hook);
     }
     if let Some(collector) = config.collector() {
-        text += &format!("\ntraces     {}\n", collector.url);
+        text += &format!("\ntraces     {}\n", collector.shown_url());
     }
     text
 }
@@ -109,7 +109,11 @@ fn upstream_line(id: &UpstreamId, upstream: &UpstreamConfig) -> String {
                 .join(", ")
         ),
     };
-    format!("  {:<12} {:<44} {keys}\n", id.as_ref(), upstream.base_url())
+    format!(
+        "  {:<12} {:<44} {keys}\n",
+        id.as_ref(),
+        upstream.shown_url()
+    )
 }
 
 fn route_lines(route: &RouteConfig) -> String {

@@ -100,6 +100,10 @@ impl Config {
             });
         }
         warn::warn(&config, &mut found);
+        for (id, upstream) in &mut config.upstreams {
+            let path = path::Path::default().key("upstreams").key(id.as_ref());
+            upstream.has_expanded_url = found.is_expanded(&path.key("base_url"));
+        }
         config.texts_from = found.files().to_vec();
         config.warnings = found.located(text);
         Ok(config)

@@ -126,6 +126,11 @@ impl Found {
         written.map_or(text, |(_, written)| written)
     }
 
+    /// Whether a reference was expanded at a place.
+    pub(super) fn is_expanded(&self, path: &Path) -> bool {
+        self.written.iter().any(|(place, _)| place == path)
+    }
+
     /// Whether nothing is noted.
     pub(super) fn is_empty(&self) -> bool {
         self.noted.is_empty()

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::Secret;
+use super::upstream::origin;
 
 /// The path at which a collector takes traces over HTTP.
 const PATH: &str = "/v1/traces";
@@ -42,6 +43,13 @@ pub struct Collector {
     pub headers: IndexMap<String, Secret>,
     /// What we are called there.
     pub service: String,
+}
+
+impl Collector {
+    /// What is shown of its URL, whose path may hold a secret: its origin.
+    pub fn shown_url(&self) -> &str {
+        origin(&self.url)
+    }
 }
 
 /// What the environment says of traces, in OpenTelemetry's own variables.
@@ -116,7 +124,7 @@ pub(super) fn mistake(url: &str) -> Option<&'static str> {
 /// Without the values of headers.
 impl fmt::Debug for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Collector({})", self.url)
+        write!(f, "Collector({})", self.shown_url())
     }
 }
 
@@ -170,7 +178,7 @@ mod tests {
         let headers = "{endpoint: \"http://otel/v1/traces\", headers: {authorization: hidden}}";
         let config: TracesConfig = serde_yaml::from_str(headers).unwrap();
         let collector = TraceVariables::default().collector(&config).unwrap();
-        assert_eq!(format!("{collector:?}"), "Collector(http://otel/v1/traces)");
+        assert_eq!(format!("{collector:?}"), "Collector(http://otel)");
         let variables = TraceVariables::read(&|name| {
             (name == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").then(|| "http://otel/in".to_owned())
         });

@@ -19,6 +19,9 @@ pub struct UpstreamConfig {
     pub provider: Provider,
     /// Another URL than the provider's.
     pub base_url: Option<String>,
+    /// Whether a reference in that URL was expanded: it may stand for a secret.
+    #[serde(skip)]
+    pub(super) has_expanded_url: bool,
     /// Where it speaks Anthropic's API besides `OpenAI`'s: the URL below which `/messages` lies, or `none`; left out: as its
     /// provider.
     pub messages_url: Option<String>,
@@ -128,12 +131,22 @@ impl UpstreamConfig {
             .or_else(|| self.provider.base_url());
         url.unwrap_or_default().trim_end_matches('/')
     }
+
+    /// What is shown of that URL: its origin alone where a reference was expanded in it.
+    pub fn shown_url(&self) -> &str {
+        match self.has_expanded_url {
+            true => origin(self.base_url()),
+            false => self.base_url(),
+        }
+    }
 }
 
 /// Scheme, host and port of a URL.
 pub(super) fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    let end = url[host..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| host + at);
     &url[..end]
 }
 

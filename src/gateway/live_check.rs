@@ -160,7 +160,7 @@ impl Visit {
     fn unreachable(&self, error: &SendError) -> (String, String) {
         let SendError { outcome, detail } = error;
         let place = format!("upstreams.{}", self.id);
-        let url = self.config.base_url();
+        let url = self.config.shown_url();
         let Outcome::Unreachable(why) = outcome else {
             let fix = "look at the provider's status page, and ask again".to_owned();
             return (format!("{url} sends no reply: {detail}"), fix);

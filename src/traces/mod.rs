@@ -137,7 +137,7 @@ impl Tracer {
                 .flat_map(|finished| spans::of(finished, &to.servers, &to.scope))
                 .collect();
             let sent = to.exporter.export(spans).await;
-            self.report(sent.is_ok(), &to.collector.url);
+            self.report(sent.is_ok(), to.collector.shown_url());
         }
     }
 
