@@ -233,3 +233,30 @@ fn the_operators_address_is_found_whatever_else_is_wrong() {
     let unset = address("admin: {listen: \"${BACKSTOP_NO_SUCH_VARIABLE}\"}\n").unwrap_err();
     assert!(unset.contains("BACKSTOP_NO_SUCH_VARIABLE"), "{unset}");
 }
+
+#[test]
+fn of_a_url_with_a_reference_the_origin_alone_is_shown() {
+    let text = "\
+upstreams:
+  a: {provider: openai-compatible, base_url: \"https://gateway.example/${KEY}/v1\"}
+  b: {provider: openai-compatible, base_url: \"https://gateway.example/open/v1\"}
+routes: [{models: [\"*\"], candidates: [{upstream: a}, {upstream: b}]}]
+traces: {endpoint: \"https://collector.example/${KEY}\"}
+";
+    let config = parse(text).unwrap();
+    let shown: Vec<&str> = config
+        .upstreams
+        .values()
+        .map(UpstreamConfig::shown_url)
+        .collect();
+    let whole = "https://gateway.example/open/v1";
+    assert_eq!(shown, ["https://gateway.example", whole]);
+    let collector = config.collector().unwrap();
+    assert_eq!(collector.shown_url(), "https://collector.example");
+}
+
+#[test]
+fn a_file_that_never_ends_is_no_configuration() {
+    let endless = Config::load("/dev/zero".as_ref()).unwrap_err();
+    assert_eq!(endless.list[0].message, "is longer than 16 MiB");
+}
