@@ -50,11 +50,7 @@ impl Felt {
         }
         let series = self.history.as_ref()?.series(Span::Hour).await.ok()?;
         let minutes: Vec<&Counts> = series.clients.iter().map(|(_, counts)| counts).collect();
-        let of_last = |count: usize| Figures::of(minutes.iter().rev().take(count).copied());
-        let clients = Clients {
-            minute: of_last(1),
-            five_minutes: of_last(5),
-        };
+        let clients = Clients::of(&minutes);
         *self.last() = Some((Instant::now(), clients));
         Some(clients)
     }
@@ -83,6 +79,15 @@ impl Figures {
 }
 
 impl Clients {
+    /// By the counts of minutes, of which the last one runs. A window holds so many minutes, and the one that runs.
+    fn of(minutes: &[&Counts]) -> Self {
+        let window = |length: usize| Figures::of(minutes.iter().rev().take(length + 1).copied());
+        Self {
+            minute: window(1),
+            five_minutes: window(5),
+        }
+    }
+
     /// Whether one of a hundred requests fails, or more.
     pub(super) fn notice(&self) -> bool {
         let Figures {
@@ -93,5 +98,32 @@ impl Clients {
 
     pub(super) fn json(&self) -> Value {
         json!({"1m": self.minute.json(), "5m": self.five_minutes.json()})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Clients, Counts};
+
+    /// Else clients would seem to be well at the beginning of each minute, whatever has just failed.
+    #[test]
+    fn the_minute_that_has_just_begun_counts_with_those_before_it() {
+        let minute = |requests, failed| Counts {
+            requests,
+            failed,
+            ..Counts::default()
+        };
+        let older = minute(1000, 1000);
+        let (failing, well, begun) = (minute(10, 4), minute(20, 0), minute(0, 0));
+        let clients = Clients::of(&[&older, &failing, &well, &well, &well, &failing, &begun]);
+        assert!(clients.notice());
+        let expected = json!({
+            "1m": {"requests": 10, "failed": 4, "saved": 0},
+            "5m": {"requests": 80, "failed": 8, "saved": 0},
+        });
+        assert_eq!(clients.json(), expected);
+        assert!(!Clients::of(&[&failing, &well, &begun]).notice());
     }
 }
