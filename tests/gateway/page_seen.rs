@@ -184,6 +184,9 @@ async fn ninety_days_are_there_for_pointer_keyboard_and_screen_reader() {
     tab.shows("99.9999 %").await;
     let rounded = "99.99990000000001";
     assert!(!tab.text().await.contains(rounded));
+    let lost = "bar({by_requests: null, by_time: 100}, 0)[1]";
+    assert_eq!(tab.value(lost).await, Value::Null, "others answered all");
+    assert_eq!(tab.value("share(57, 100)").await, "57 %");
 
     let press = |key: &str| {
         format!(

@@ -76,7 +76,7 @@ const plural = (count, one, several) => `${number(count)} ${count === 1 ? one : 
 
 /// A share of requests, cut off to two decimals; what is not nothing is not shown as nothing.
 function share(part, all) {
-  const cut = Math.trunc((part / all) * 10000) / 100;
+  const cut = Math.trunc((part * 10000) / all) / 100;
   return part > 0 && cut === 0 ? "less than 0.01 %" : `${cut} %`;
 }
 
@@ -303,7 +303,7 @@ function barRow(row, cursor) {
 function bar(figures, index) {
   const x = index * 10 + 1.5;
   if (!figures) return h("rect", { class: "none", x, y: 29, width: 7, height: 3 });
-  const lost = 100 - Math.min(figures.by_requests, figures.by_time);
+  const lost = 100 - Math.min(figures.by_requests ?? 100, figures.by_time ?? 100);
   const height = lost > 0 ? Math.max(6, Math.sqrt(lost / 100) * 32) : 0;
   return [h("rect", { class: "bar", x, y: 0, width: 7, height: 32 - height }), height ? h("rect", { class: "failed", x, y: 32 - height, width: 7, height }) : null];
 }
