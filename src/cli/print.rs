@@ -9,11 +9,18 @@ use crate::output::{Output, STDOUT};
 
 /// Prints a text to standard output. A reader that has gone away is not an error.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    print_while_read(text).map(|_| ())
+}
+
+/// The same; says whether there is a reader.
+pub(super) fn print_while_read(text: &str) -> anyhow::Result<bool> {
     let mut out = io::stdout().lock();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match printed {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        printed => printed.context("cannot write to standard output"),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        printed => printed
+            .map(|()| true)
+            .context("cannot write to standard output"),
     }
 }
 

@@ -3,7 +3,6 @@
 //! Exit codes: 0 if all is well, 1 if something is wrong, 2 if backstop cannot be asked.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -20,7 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::answer;
 use super::arguments::StatusArgs;
 use super::ask::{ask, client};
-use super::print::{print, push};
+use super::print::{print, print_while_read, push};
 use super::settings::admin_address;
 use super::status_table::{Colours, table};
 use crate::config::process_environment;
@@ -72,20 +71,21 @@ struct Asked {
     is_json: bool,
 }
 
-/// Draws anew until it is interrupted, at whatever moment.
+/// Draws anew until it is interrupted, at whatever moment, or until nobody reads it any more.
 async fn watch(asked: &Asked) -> anyhow::Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let last_code = Cell::new(UNKNOWN);
     tokio::select! {
-        _ = interrupt.recv() => Ok(ExitCode::from(last_code.get())),
-        Err(error) = asked.draw(&last_code) => Err(error),
+        _ = interrupt.recv() => {}
+        drawn = asked.draw(&last_code) => drawn?,
     }
+    Ok(ExitCode::from(last_code.get()))
 }
 
 impl Asked {
-    /// Draws anew for as long as it can write, and notes the exit code. Where backstop is gone, that is said, above what was
-    /// known last.
-    async fn draw(&self, last_code: &Cell<u8>) -> anyhow::Result<Infallible> {
+    /// Draws anew for as long as somebody reads it, and notes the exit code. Where backstop is gone, that is said, above what
+    /// was known last.
+    async fn draw(&self, last_code: &Cell<u8>) -> anyhow::Result<()> {
         let clear = if io::stdout().is_terminal() {
             CLEAR
         } else {
@@ -96,11 +96,11 @@ impl Asked {
         let mut last = String::new();
         loop {
             ticks.tick().await;
-            match self.answer().await {
+            let drawn = match self.answer().await {
                 Ok(answer) => {
                     last = self.shown(&answer);
                     last_code.set(code(&answer));
-                    print(&format!("{clear}{last}"))?;
+                    last.clone()
                 }
                 Err(error) => {
                     last_code.set(UNKNOWN);
@@ -108,8 +108,11 @@ impl Asked {
                         (false, false) => format!("\nWhat was known last:\n\n{last}"),
                         (false, true) | (true, _) => String::new(),
                     };
-                    print(&format!("{clear}{}{known}", self.gone(&error)))?;
+                    self.gone(&error) + &known
                 }
+            };
+            if !print_while_read(&format!("{clear}{drawn}"))? {
+                return Ok(());
             }
         }
     }

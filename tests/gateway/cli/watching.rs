@@ -38,3 +38,14 @@ async fn the_status_is_drawn_again_and_what_was_known_last_stays() {
     let ended = tokio::time::timeout(PATIENCE, watching.child.wait());
     assert_eq!(ended.await.unwrap().unwrap().code(), Some(2));
 }
+
+#[tokio::test]
+async fn the_status_is_not_drawn_for_a_reader_that_has_gone_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["status", "--watch", "--admin-listen", "127.0.0.1:1"];
+    let mut watching = Running::start(backstop(folder.path(), &arguments));
+    shown(&mut watching, "no proxy answers").await;
+    watching.stdout = None;
+    let ended = tokio::time::timeout(PATIENCE, watching.child.wait());
+    assert_eq!(ended.await.unwrap().unwrap().code(), Some(2));
+}
