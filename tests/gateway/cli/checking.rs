@@ -50,7 +50,13 @@ async fn warnings_are_no_mistakes_unless_that_is_wanted() {
 async fn a_key_is_hashed_and_one_that_expires_soon_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    for (input, code, output) in [("abc\n", 0, digest), ("\n", 1, ""), ("a b", 1, "")] {
+    let endless = "a".repeat(70_000);
+    for (input, code, output) in [
+        ("abc\n", 0, digest),
+        ("\n", 1, ""),
+        ("a b", 1, ""),
+        (&endless, 1, ""),
+    ] {
         let path = folder.path().join("input");
         std::fs::write(&path, input).unwrap();
         let mut command = backstop(folder.path(), &["hash-key"]);
