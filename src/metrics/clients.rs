@@ -17,7 +17,7 @@ pub(super) struct Clients {
 impl Clients {
     pub(super) fn new(registry: &Registry) -> Made<Self> {
         let about = Opts::new(
-            "backstop_client_expires_seconds",
+            "backstop_client_expires_timestamp_seconds",
             "When the key of a client expires, in seconds since 1970.",
         );
         let expires = IntGaugeVec::new(about, &["client"])?;

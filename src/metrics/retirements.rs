@@ -11,7 +11,7 @@ pub(super) struct Retirements(IntGaugeVec);
 impl Retirements {
     pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let about = Opts::new(
-            "backstop_model_retires_seconds",
+            "backstop_model_retires_timestamp_seconds",
             "The first day without a model that the configuration names, in seconds since 1970, as far as its upstream's list or the catalogue says.",
         );
         let retirements = IntGaugeVec::new(about, &["upstream", "model"])?;

@@ -195,7 +195,7 @@ async fn fallback_models_that_are_gone_are_replaced_where_nobody_chose_them() {
         };
         assert_eq!(asked.as_deref(), Some(expected));
         let line =
-            "backstop_model_retires_seconds{model=\"an-old-one\",upstream=\"groq\"} 1799884800";
+            "backstop_model_retires_timestamp_seconds{model=\"an-old-one\",upstream=\"groq\"} 1799884800";
         let shown = async {
             while !gateway.admin("/metrics").await.text().contains(line) {
                 tokio::task::yield_now().await;
