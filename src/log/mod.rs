@@ -170,7 +170,7 @@ fn noticed(report: &AttemptReport, change: &Change) {
         }
         Change::Over => tracing::info!(
             %upstream, key, model,
-            "{upstream} accepts key {key} again"
+            "{upstream} answers with key {key} again"
         ),
     }
 }

@@ -125,9 +125,7 @@ impl News {
             Subject::Scope(scope) => {
                 let name = name(scope);
                 (
-                    format!(
-                        "{name} is out of rotation ({cause}), its requests go to the next candidates"
-                    ),
+                    format!("{name} is out of rotation ({cause})"),
                     format!("{name} is back"),
                 )
             }
@@ -164,7 +162,10 @@ impl News {
                 format!("{upstream} refuses key {key}{about}: replace it, or allow it to be used")
             }
         };
-        (bad, format!("{upstream} accepts key {key}{about} again"))
+        (
+            bad,
+            format!("{upstream} answers with key {key}{about} again"),
+        )
     }
 }
 

@@ -194,8 +194,7 @@ async fn fallback_models_that_are_gone_are_replaced_where_nobody_chose_them() {
             false => "llama-3.3-70b-versatile",
         };
         assert_eq!(asked.as_deref(), Some(expected));
-        let line =
-            "backstop_model_retires_timestamp_seconds{model=\"an-old-one\",upstream=\"groq\"} 1799884800";
+        let line = "backstop_model_retires_timestamp_seconds{model=\"an-old-one\",upstream=\"groq\"} 1799884800";
         let shown = async {
             while !gateway.admin("/metrics").await.text().contains(line) {
                 tokio::task::yield_now().await;

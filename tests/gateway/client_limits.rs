@@ -474,7 +474,11 @@ async fn a_key_is_accepted_until_it_expires_and_its_digest_is_enough() {
     let answered = ask(&gateway, ("authorization", &bearer), CHAT, &chat()).await;
     refusal(&answered, 401, "invalid_api_key");
     assert_eq!(first.received_count(), 1);
-    let expires = metric(&gateway, "backstop_client_expires_timestamp_seconds{client=\"anna\"}").await;
+    let expires = metric(
+        &gateway,
+        "backstop_client_expires_timestamp_seconds{client=\"anna\"}",
+    )
+    .await;
     assert_eq!(expires, Some(1_580_428_800.0));
     let report = gateway.events.finished(0).await;
     assert_eq!(
