@@ -70,11 +70,13 @@ fn headlines(status: &Value, colours: Colours) -> String {
         Some("failing") => RED,
         _ => YELLOW,
     };
-    let mut lines: Vec<String> = list(&status["problems"]).map(sentence).collect();
+    let now = said(&status["now"]);
+    let problems = list(&status["problems"]);
+    let mut lines: Vec<String> = problems.map(|problem| sentence(problem, now)).collect();
     if let Some(since) = status["network_lost_since"].as_str() {
         lines.insert(
             0,
-            format!("Our own network is lost since {}.", clock(since)),
+            format!("Our own network is lost since {} UTC.", clock(since, now)),
         );
     }
     if lines.is_empty() {
@@ -94,12 +96,12 @@ fn headlines(status: &Value, colours: Colours) -> String {
 }
 
 /// `openai is down since 02:14 UTC (503 overloaded). claude answers instead.`
-fn sentence(problem: &Value) -> String {
+fn sentence(problem: &Value, now: &str) -> String {
     let mut text = said(&problem["what"]).to_owned();
     if let Some(since) = problem["since"].as_str() {
-        let _ = write!(text, " since {} UTC", clock(since));
+        let _ = write!(text, " since {} UTC", clock(since, now));
     } else if let Some(until) = problem["until"].as_str() {
-        let _ = write!(text, " until {} UTC", clock(until));
+        let _ = write!(text, " until {} UTC", clock(until, now));
     }
     if let Some(because) = problem["because"].as_str() {
         let _ = write!(text, " ({because})");
@@ -131,8 +133,12 @@ fn upstream_row(status: &Value, upstream: &Value) -> [String; 8] {
     let problem = list(&status["problems"]).find(|one| one["upstream"] == upstream["name"]);
     let instead = list(&problem.unwrap_or(&nothing)["answered_by"]).map(said);
     let instead: Vec<&str> = instead.collect();
-    let since = upstream["since"].as_str();
-    let since = since.map_or_else(|| "-".to_owned(), clock);
+    let since = match upstream["since"].as_str() {
+        Some(since) => clock(since, said(&status["now"])),
+        None => "-".to_owned(),
+    };
+    // There is no room for more than the month and the day.
+    let since = since.get(5..10).unwrap_or(&since).to_owned();
     [
         name.to_owned(),
         state(said(&upstream["state"])).to_owned(),
@@ -191,9 +197,13 @@ fn failed(counts: &Value) -> String {
     }
 }
 
-/// The time of day of a moment, in UTC as it comes.
-fn clock(moment: &str) -> String {
-    moment.get(11..16).unwrap_or(moment).to_owned()
+/// The time of day of a moment, in UTC as it comes, with its date if that is not today.
+fn clock(moment: &str, now: &str) -> String {
+    match (moment.get(..10), moment.get(11..16)) {
+        (Some(day), Some(time)) if now.starts_with(day) => time.to_owned(),
+        (Some(day), Some(time)) => format!("{day} {time}"),
+        _ => moment.to_owned(),
+    }
 }
 
 /// Columns one beside the other; what is too long is cut off.
@@ -217,7 +227,7 @@ mod tests {
 
     fn status() -> Value {
         json!({
-            "condition": "covered",
+            "condition": "covered", "now": "2026-11-27T23:59:59Z",
             "clients": {"5m": {"requests": 1204, "failed": 0}},
             "problems": [{"upstream": "openai", "what": "openai is down", "since": "2026-11-27T02:14:00Z",
                 "because": "503 overloaded", "instead": "claude answers instead", "answered_by": ["claude"]}],
@@ -259,5 +269,15 @@ mod tests {
         assert!(text.contains("no data"), "{text}");
         assert!(!text.contains('\x1b'), "{text}");
         assert!(table(&status(), Colours(true)).contains("\x1b[31m"));
+    }
+
+    #[test]
+    fn what_began_on_another_day_is_dated() {
+        let mut status = status();
+        status["now"] = "2026-11-28T00:00:00Z".into();
+        let text = table(&status, Colours(false));
+        let sentence = "openai is down since 2026-11-27 02:14 UTC";
+        assert!(text.starts_with(sentence), "{text}");
+        assert!(text.contains("down          11-27  <0.1 %"), "{text}");
     }
 }

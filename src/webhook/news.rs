@@ -101,7 +101,8 @@ impl News {
     /// A sentence or two.
     pub(super) fn text(&self) -> String {
         let (bad, good) = self.words();
-        let since = self.since.strftime("%H:%M UTC");
+        // It may have come and gone for days.
+        let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
         let times = self.times;
         match self.change {
             Change::Began => format!("{bad}."),

@@ -109,7 +109,7 @@ fn what_comes_and_goes_is_summed_up() {
     let again = sent.after(1);
     assert_eq!(again.len(), 1);
     assert!(
-        again[0].contains("again, for the 2nd time since"),
+        again[0].contains("again, for the 2nd time since 20"),
         "{again:?}"
     );
     for _ in 0..8 {
