@@ -7,7 +7,6 @@ mod fixed;
 mod fleet_figures;
 mod foundation;
 mod health_checks;
-mod history_ticks;
 mod holder;
 mod key_renewals;
 mod known;
@@ -15,6 +14,7 @@ mod listening;
 mod live_check;
 mod memory_ticks;
 mod model_check;
+mod outage_ticks;
 mod start_error;
 mod trust;
 
@@ -140,7 +140,7 @@ impl Gateway {
         let (foundation, current) = all();
         tasks.run(move || key_renewals::run(foundation.clone(), Arc::clone(&current)));
         let (foundation, _) = all();
-        tasks.run(move || history_ticks::run(foundation.clone()));
+        tasks.run(move || outage_ticks::run(foundation.clone()));
         let (foundation, _) = all();
         tasks.run(move || fleet_figures::run(foundation.clone()));
         let (foundation, _) = all();

@@ -11,6 +11,7 @@ mod news;
 mod target;
 mod tracker;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use self::news::News;
 use self::target::Target;
 use self::tracker::Tracker;
 use crate::config::{Config, NotifyConfig};
-use crate::event::{Event, Events, RequestReport, RequestResult, Sink};
+use crate::event::{Event, Events, RequestReport, RequestResult, ScopeId, Sink};
 use crate::outcome::Outcome;
 use crate::wire::tls::TlsError;
 
@@ -101,6 +102,14 @@ impl Notifier {
                     while sending.try_join_next().is_some() {}
                 }
             }
+        }
+    }
+
+    /// What health believed at a moment: each scope, and whether it is out of rotation. Not every end of an outage is an event:
+    /// an upstream that has got another key begins anew.
+    pub fn compare(&self, scopes: &HashMap<&ScopeId, bool>, seen_at: Instant) {
+        if self.is_anything_wrong.load(Ordering::Relaxed) {
+            self.tracker().compare(scopes, seen_at, Instant::now());
         }
     }
 

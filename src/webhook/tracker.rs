@@ -98,6 +98,30 @@ impl Tracker {
         }
     }
 
+    /// Ends outages that are over, and forgets those of what is not named any more. What is newer than what was seen stays.
+    pub(super) fn compare(
+        &mut self,
+        scopes: &HashMap<&ScopeId, bool>,
+        seen_at: Instant,
+        now: Instant,
+    ) {
+        let mut over = Vec::new();
+        self.outages.retain(|subject, outage| {
+            let Subject::Scope(scope) = subject else {
+                return true;
+            };
+            let is_older = outage.changed_at < seen_at;
+            let is_out = scopes.get(scope).copied();
+            if is_older && outage.is_out && is_out == Some(false) {
+                over.push(subject.clone());
+            }
+            !is_older || is_out.is_some()
+        });
+        for subject in over {
+            self.end(&subject, now);
+        }
+    }
+
     fn cause(&self, upstream: &UpstreamId, cause: &'static str, now: Instant) -> &'static str {
         let last = self.last_outcomes.get(upstream);
         let is_recent = |at: Instant| now.saturating_duration_since(at) < FAILURES_WITHIN;

@@ -228,6 +228,31 @@ async fn a_reload_decides_who_is_told() {
     assert_eq!(old.received_count(), 1);
 }
 
+/// With another key an upstream begins anew, without an event.
+#[tokio::test]
+async fn what_a_reload_ends_is_over_and_told_when_it_begins_again() {
+    let (gateway, [first, second, receiver]) = gateway("").await;
+    first.play(Script::status(503)).await;
+    gateway.ask_until_out(&chat()).await;
+    within(receiver.wait_received(1)).await;
+    let ports = "listen: 127.0.0.1:0\nadmin: {listen: \"127.0.0.1:0\"}";
+    let next = Setup::new()
+        .upstream_as(&first, "provider: openai-compatible, api_key: another-key")
+        .upstream(&second)
+        .lines(ports)
+        .lines(&hook(&receiver, ""));
+    assert!(gateway.gateway.reload(next.config()).await.is_ok());
+    pass(Duration::from_secs(15)).await;
+    within(receiver.wait_received(2)).await;
+    for _ in 0..50 {
+        gateway.post(CHAT, &chat()).await;
+    }
+    pass(Duration::from_secs(2)).await;
+    within(receiver.wait_received(3)).await;
+    let expected = ["outage_began", "outage_over", "outage_began"];
+    assert_eq!(kinds(&receiver), expected);
+}
+
 /// The URL is no part of what is said about a mistake, or of what `backstop check` prints.
 #[test]
 fn a_mistake_is_told_without_the_url() {

@@ -1,5 +1,6 @@
 //! What is sent of outages, how often, and in which words.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -126,6 +127,29 @@ fn what_comes_and_goes_is_summed_up() {
             .contains("openai is back, and has been so for 10 minutes. There were 10 such outages"),
         "{steady:?}"
     );
+}
+
+#[test]
+fn an_outage_that_ended_without_a_word_is_over_and_one_of_nobody_is_forgotten() {
+    let mut sent = Clocked::new();
+    sent.out(Some("gpt"));
+    let seen_at = sent.now;
+    sent.after(9);
+    let scope = scope(Some("gpt"));
+    for (is_out, seen_at) in [(true, sent.now), (false, seen_at)] {
+        let scopes = HashMap::from([(&scope, is_out)]);
+        sent.tracker.compare(&scopes, seen_at, sent.now);
+        assert!(sent.after(1).is_empty(), "it is out, and was seen before");
+    }
+    let scopes = HashMap::from([(&scope, false)]);
+    sent.tracker.compare(&scopes, sent.now, sent.now);
+    assert_eq!(sent.after(1), ["gpt at openai is back, after 11 s."]);
+
+    sent.out(Some("gpt"));
+    assert_eq!(sent.after(1).len(), 1);
+    sent.tracker.compare(&HashMap::new(), sent.now, sent.now);
+    assert!(sent.after(1).is_empty());
+    assert!(!sent.tracker.is_anything_wrong(), "nothing is kept of it");
 }
 
 #[test]
