@@ -12,7 +12,7 @@ use crate::clients::Taken;
 use crate::config::UpstreamId;
 use crate::event::{
     AttemptReport, ClientLimit, Event, Events, FailedAt, InPlaceOf, Refusal, RequestFailure,
-    RequestReport, RequestResult, Tokens,
+    RequestReport, RequestResult, ScopeId, Tokens,
 };
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
@@ -51,6 +51,8 @@ pub(super) struct RequestRecord {
     pub(super) failed_by: Vec<UpstreamId>,
     /// Where attempts failed.
     pub(super) failed_at: Vec<FailedAt>,
+    /// The models that were passed over, as they are out of rotation.
+    out_at: Vec<ScopeId>,
     /// Why we refuse it, if there is no room for it.
     pub(super) refusal: Option<Refusal>,
     /// Which of its client's limits it has met.
@@ -93,6 +95,7 @@ impl RequestRecord {
             in_place_of: None,
             failed_by: Vec::new(),
             failed_at: Vec::new(),
+            out_at: Vec::new(),
             refusal: None,
             limit: None,
             taken: None,
@@ -173,6 +176,7 @@ impl RequestRecord {
         }));
         self.failed_by = exhausted.failed_by();
         self.failed_at = AttemptReport::failed_at(&exhausted.attempts);
+        self.out_at = exhausted.out_at();
     }
 
     /// The response head is sent. `waited` is the time spent waiting for upstreams.
@@ -230,6 +234,7 @@ impl RequestRecord {
             in_place_of: self.in_place_of.take(),
             failed_by: std::mem::take(&mut self.failed_by),
             failed_at: std::mem::take(&mut self.failed_at),
+            out_at: std::mem::take(&mut self.out_at),
             failure: self.failure.take(),
             refusal: self.refusal,
             limit: self.limit,

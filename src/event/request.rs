@@ -35,6 +35,8 @@ pub struct RequestReport {
     pub in_place_of: Option<InPlaceOf>,
     /// The upstreams that failed it, or were passed over because they are out of rotation, if nobody answered in full.
     pub failed_by: Vec<UpstreamId>,
+    /// The models that were passed over because they are out of rotation, if nobody answered.
+    pub out_at: Vec<ScopeId>,
     /// Where attempts failed by the fault of the upstream, each place once with its last failure, whatever came of the
     /// request.
     pub failed_at: Vec<FailedAt>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempts::ending::ReceivedError;
 use super::decisions::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
-use crate::event::AttemptReport;
+use crate::event::{AttemptReport, ScopeId};
 use crate::outcome::{Blame, Defect, Outcome};
 use crate::wire::json::Fault;
 
@@ -40,6 +40,17 @@ impl Exhausted {
             }
         }
         failed
+    }
+
+    /// The models that were not asked because they are out of rotation.
+    pub fn out_at(&self) -> Vec<ScopeId> {
+        let skipped = self.skipped.iter();
+        let out = skipped.filter(|skipped| skipped.reason == SkipReason::OutOfRotation);
+        out.map(|skipped| ScopeId {
+            upstream: skipped.upstream.clone(),
+            model: skipped.model.clone(),
+        })
+        .collect()
     }
 
     /// What kept everybody from answering, in a label: how the last attempt ended, if that was not for the request; else why
@@ -101,6 +112,7 @@ mod tests {
             });
             let skipped = skipped.iter().map(|(upstream, reason)| Skipped {
                 upstream: UpstreamId::from(*upstream),
+                model: Some("gpt".into()),
                 reason: *reason,
             });
             Self {
@@ -128,8 +140,10 @@ mod tests {
             ("d", SkipReason::RateLimited),
             ("a", SkipReason::OutOfRotation),
         ];
-        let failed_by = Exhausted::of(&asked, &skipped).failed_by();
-        assert_eq!(failed_by, ["a", "c"].map(UpstreamId::from));
+        let exhausted = Exhausted::of(&asked, &skipped);
+        assert_eq!(exhausted.failed_by(), ["a", "c"].map(UpstreamId::from));
+        let out_at = exhausted.out_at().into_iter().map(|at| at.to_string());
+        assert_eq!(out_at.collect::<Vec<_>>(), ["gpt at c", "gpt at a"]);
     }
 
     #[test]

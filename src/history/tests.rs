@@ -86,6 +86,7 @@ fn request(result: RequestResult) -> RequestReport {
         served_by: Some("openai".into()),
         model: None,
         in_place_of: None,
+        out_at: Vec::new(),
         failed_at: failed_by.iter().map(|_| failed()).collect(),
         failed_by,
         failure: None,

@@ -100,6 +100,7 @@ mod tests {
                 is_passed_over: false,
             }),
             failed_by: Vec::new(),
+            out_at: Vec::new(),
             failed_at: Vec::new(),
             failure: None,
             refusal: None,

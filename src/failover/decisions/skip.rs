@@ -1,5 +1,7 @@
 //! Candidates that are skipped, and why.
 
+use std::sync::Arc;
+
 use crate::config::UpstreamId;
 use crate::health::CooldownReason;
 use crate::routing::Candidate;
@@ -9,6 +11,8 @@ use crate::routing::Candidate;
 pub struct Skipped {
     /// Which one.
     pub upstream: UpstreamId,
+    /// Its model, as the configuration names it.
+    pub model: Option<Arc<str>>,
     /// Why.
     pub reason: SkipReason,
 }
@@ -17,6 +21,7 @@ impl Skipped {
     pub(super) fn new(candidate: &Candidate, reason: SkipReason) -> Self {
         Self {
             upstream: candidate.upstream.id().clone(),
+            model: candidate.health.id().model.clone(),
             reason,
         }
     }

@@ -103,7 +103,8 @@ impl Incidents {
             RequestResult::Failed | RequestResult::Broken => {
                 let wholes = report.failed_by.iter().map(|upstream| (upstream, &None));
                 let failed_at = report.failed_at.iter();
-                let models = failed_at.map(|at| (&at.scope.upstream, &at.scope.model));
+                let models = failed_at.map(|at| &at.scope).chain(&report.out_at);
+                let models = models.map(|scope| (&scope.upstream, &scope.model));
                 let at: Vec<_> = wholes.chain(models).collect();
                 self.hit(&at, |damage| damage.noticed += 1, now);
             }

@@ -8,7 +8,7 @@ use super::{
     MINUTE, OVERLOADED, attempt, healed, incidents, model, moved, opened, request, skipped, start,
     upstream,
 };
-use crate::event::{Event, HealthChange, RequestResult, Sink};
+use crate::event::{Event, HealthChange, RequestReport, RequestResult, Sink};
 use crate::outcome::Outcome;
 
 /// What fails after an outage is over belongs to the next one alone.
@@ -47,6 +47,20 @@ async fn what_an_outage_leaves_behind_is_no_incident_of_its_own() {
     history.record(&attempt(OVERLOADED, 10));
     history.tick(Instant::now(), &[(model(), "failures")], false);
     assert_eq!(incidents(&history).await.len(), 2, "it fails again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_whose_requests_fail_elsewhere_notice_a_model_that_was_not_even_asked() {
+    let history = start(None);
+    history.record(&attempt(OVERLOADED, 10));
+    history.record(&opened(model()));
+    let failed = RequestReport {
+        failed_at: Vec::new(),
+        out_at: vec![model()],
+        ..request(RequestResult::Failed)
+    };
+    history.record(&Event::RequestFinished(failed));
+    assert_eq!(incidents(&history).await[0].damage.noticed, 1);
 }
 
 #[tokio::test(start_paused = true)]
