@@ -140,11 +140,12 @@ impl Recent {
     fn note(&self, what: What) {
         let now = Timestamp::now();
         let mut state = self.state();
-        let mut known = state.failovers.iter_mut();
-        let same = known.find(|known| known.what == what && known.until + TOGETHER > now);
-        if let Some(same) = same {
+        let is_same = |known: &Failover| known.what == what && known.until + TOGETHER > now;
+        let place = state.failovers.iter().position(is_same);
+        if let Some(mut same) = place.and_then(|place| state.failovers.remove(place)) {
             same.until = now;
             same.count += 1;
+            state.failovers.push_front(same);
             return;
         }
         state.failovers.truncate(MOST - 1);
@@ -182,5 +183,30 @@ impl Sink for Recent {
             Event::HealthChanged(_) | Event::TakenOut { .. } | Event::PutBack { .. } => {}
         }
         self.news.send_replace(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Recent, RequestResult, What};
+
+    #[test]
+    fn what_has_happened_last_comes_first_though_it_began_earlier() {
+        let recent = Recent::default();
+        let failover = |from: &str| What {
+            from: Some(from.into()),
+            to: None,
+            reason: None,
+            is_skipped: false,
+            route: None,
+            result: RequestResult::Failed,
+        };
+        for from in ["a", "b", "a"] {
+            recent.note(failover(from));
+        }
+        let failovers = recent.failovers();
+        let shown = failovers.iter().map(|it| (it.what.from.clone(), it.count));
+        let expected = [(Some("a".into()), 2), (Some("b".into()), 1)];
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
     }
 }
