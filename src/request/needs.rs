@@ -2,6 +2,7 @@
 
 use super::media::{has_audio, has_data, has_image};
 use crate::catalogue::{Abilities, Ability};
+use crate::wire::json::{Field, Wanted, pick, wanted};
 
 /// On average no tokenizer has longer tokens for ordinary text, with its escapes and the JSON around it.
 const MOST_BYTES_PER_TOKEN: usize = 12;
@@ -31,7 +32,20 @@ impl Needs<'_> {
     pub fn exceed(self, context_window: u32) -> bool {
         self.body.len() / MOST_BYTES_PER_TOKEN > context_window as usize && !has_data(self.body)
     }
+
+    /// Whether it is a list of texts, or of texts as tokens, each of which has the model's context window for itself.
+    pub fn has_several_inputs(self) -> bool {
+        let inputs: Inputs<'_> = pick(self.body).unwrap_or_default();
+        let given = inputs.input.get().or_else(|| inputs.prompt.get());
+        let list = given.and_then(|given| given.strip_prefix('['));
+        list.is_some_and(|list| list.trim_start().starts_with(['"', '[']))
+    }
 }
+
+wanted!(
+    /// What embeddings and completions are made of, as it was written.
+    Inputs: input, prompt
+);
 
 #[cfg(test)]
 mod tests {
@@ -51,5 +65,23 @@ mod tests {
         assert!(!exceeds(&text, 16_385));
         let image = format!("data:image/png;base64,{text}");
         assert!(!exceeds(&image, 8192));
+    }
+
+    #[test]
+    fn each_of_several_inputs_is_told_from_a_long_one() {
+        for (body, several) in [
+            (r#"{"input": "a b"}"#, false),
+            (r#"{"input": [1, 2]}"#, false),
+            (r#"{"input": [ "a", "b"]}"#, true),
+            (r#"{"prompt": [[1], [2]]}"#, true),
+            ("{}", false),
+            ("no JSON", false),
+        ] {
+            let needs = Needs {
+                body: body.as_bytes(),
+                ..Needs::default()
+            };
+            assert_eq!(needs.has_several_inputs(), several, "{body}");
+        }
     }
 }

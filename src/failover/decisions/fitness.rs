@@ -35,10 +35,11 @@ pub(super) fn lack(
     if let Some(lack) = missing.find(|ability| request.needs.include(*ability)) {
         return Some(SkipReason::Unsupported(lack.label()));
     }
-    let window = facts
-        .context_window
-        .filter(|_| !request.endpoint.may_have_several_inputs());
-    if window.is_some_and(|window| request.needs.exceed(window)) {
+    let is_too_long = |window| {
+        let may_be_several = request.endpoint.may_have_several_inputs();
+        request.needs.exceed(window) && !(may_be_several && request.needs.has_several_inputs())
+    };
+    if facts.context_window.is_some_and(is_too_long) {
         return Some(SkipReason::TooSmall);
     }
     // Every model continues a plain prompt.
