@@ -1,10 +1,11 @@
 //! The programs that are measured, side by side.
 
+use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use backstop::config::process_environment;
@@ -16,6 +17,8 @@ pub(crate) struct Program {
     child: Child,
     /// Where it serves.
     pub(crate) address: SocketAddr,
+    /// The processor time of each of its threads when it was last read, in nanoseconds. A thread that ends has taken it.
+    threads: Mutex<HashMap<PathBuf, u64>>,
 }
 
 impl Drop for Program {
@@ -93,7 +96,11 @@ impl Program {
     pub(crate) async fn started(child: Child, address: SocketAddr) -> Self {
         for _ in 0..5000 {
             if TcpStream::connect(address).await.is_ok() {
-                return Self { child, address };
+                return Self {
+                    child,
+                    address,
+                    threads: Mutex::default(),
+                };
             }
             sleep(Duration::from_millis(1)).await;
         }
@@ -108,10 +115,14 @@ impl Program {
             .into_iter()
             .flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).unwrap());
         // A thread may end meanwhile.
-        let stats = threads
-            .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok());
-        let times = stats.filter_map(|stat| stat.split_whitespace().next()?.parse::<u64>().ok());
-        Duration::from_nanos(times.sum())
+        let times = threads.filter_map(|thread| {
+            let path = thread.ok()?.path();
+            let stat = fs::read_to_string(path.join("schedstat")).ok()?;
+            Some((path, stat.split_whitespace().next()?.parse().ok()?))
+        });
+        let mut known = self.threads.lock().unwrap();
+        known.extend(times);
+        Duration::from_nanos(known.values().sum())
     }
 
     fn processes(&self) -> Vec<String> {
