@@ -31,6 +31,10 @@ use self::fields::ErrorFields;
 use crate::config::Meaning;
 use crate::outcome::{Defect, Outcome};
 
+/// The longest wait that is believed of a failure whose status says nothing of load. One request of thousands may have it
+/// (Cloudflare's 522 asks for two minutes each time), and all others are answered meanwhile.
+const LONGEST_WITH_FAILURE: Duration = Duration::from_secs(5);
+
 /// The outcome for an error reply.
 pub fn classify(reply: &ErrorReply<'_>) -> Outcome {
     classified(reply, |_| None)
@@ -110,12 +114,7 @@ fn outcome(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
 }
 
 fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
-    let ErrorReply { status, .. } = *reply;
-    let wait = match status {
-        // Only who asks for a wait means to answer afterwards.
-        402 => reply.asked.or(error.wait),
-        _ => reply.wait(error.wait),
-    };
+    let status = reply.status;
     if matches!(status, 400 | 422) && history::points_into_history(error) {
         return Outcome::ProviderBoundItems { status };
     }
@@ -126,11 +125,12 @@ fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
         known => known,
     };
     match meaning {
-        Some(meaning) => reply::meant(meaning, status, wait),
+        Some(meaning) => reply.meant(meaning, error),
         None if status == 400 && requests::SLIPS.iter().any(|mark| error.shows(*mark)) => {
             Outcome::InvalidReply(Defect::FailedGeneration)
         }
-        None => by_status(status, wait, error),
+        None if status == 429 => reply.meant(Meaning::RateLimited, error),
+        None => by_status(status, reply.asked(error), error),
     }
 }
 
@@ -148,14 +148,16 @@ fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) ->
         429 => Outcome::RateLimited { retry_after },
         // What APIs use for the client's faults.
         400 | 406 | 413..=416 | 422 | 428 | 431 => Outcome::RejectedRequest { status },
-        // 409: another request is in the way, and this one refers to nothing. 498: Groq's flex tier is full. Whoever asks for
-        // a wait means to be well afterwards, whatever the status: a 502 in front of a server that restarts.
-        _ if matches!(status, 409 | 498 | 503 | 529) || retry_after.is_some() => {
-            Outcome::Overloaded {
-                status,
-                retry_after,
-            }
-        }
+        // 409: another request is in the way, and this one refers to nothing. 498: Groq's flex tier is full.
+        409 | 498 | 503 | 529 => Outcome::Overloaded {
+            status,
+            retry_after,
+        },
+        // Whoever asks for a wait means to be well afterwards, whatever the status: a 502 in front of a server that restarts.
+        _ if retry_after.is_some() => Outcome::Overloaded {
+            status,
+            retry_after: retry_after.min(Some(LONGEST_WITH_FAILURE)),
+        },
         // Everything else is somebody else's failure: 407 and 421 of a proxy in between, 408, 423, 424 (a tool's server,
         // the model behind Bedrock), 425, 444, 460 and 499 of a load balancer that gave up, and whatever nobody uses.
         _ => Outcome::ServerError { status },

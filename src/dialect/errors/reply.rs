@@ -58,7 +58,7 @@ impl<'a> ErrorReply<'a> {
     /// The outcome by the first rule that fits.
     fn by(&self, error: &ErrorFields, fits: impl Fn(&ErrorRule) -> bool) -> Option<Outcome> {
         let rule = self.rules.iter().find(|rule| fits(rule))?;
-        Some(meant(rule.outcome?, self.status, self.wait(error.wait)))
+        Some(self.meant(rule.outcome?, error))
     }
 
     /// Whether it has the code and the words of a rule.
@@ -72,9 +72,31 @@ impl<'a> ErrorReply<'a> {
         code.as_deref().is_none_or(|code| error.is(code)) && words.as_ref().is_none_or(says)
     }
 
-    /// How long to wait: by the headers, by the body, or as estimated.
-    pub(super) fn wait(&self, in_body: Option<Duration>) -> Option<Duration> {
-        self.asked.or(in_body).or(self.estimated)
+    /// How long it asks us to wait, in its headers or its body.
+    pub(super) fn asked(&self, error: &ErrorFields) -> Option<Duration> {
+        self.asked.or(error.wait)
+    }
+
+    /// The outcome for a meaning. How long a rate limit lasts may be estimated: other failures have nothing to do with it.
+    pub(super) fn meant(&self, meaning: Meaning, error: &ErrorFields) -> Outcome {
+        let (status, asked) = (self.status, self.asked(error));
+        match meaning {
+            Meaning::RateLimited => Outcome::RateLimited {
+                retry_after: asked.or(self.estimated),
+            },
+            Meaning::QuotaExhausted => Outcome::QuotaExhausted,
+            Meaning::Unauthorized => Outcome::Unauthorized { status },
+            Meaning::ModelUnavailable => Outcome::ModelUnavailable,
+            Meaning::Overloaded => Outcome::Overloaded {
+                status,
+                retry_after: asked,
+            },
+            Meaning::ServerError => Outcome::ServerError { status },
+            Meaning::Rejected => Outcome::RejectedRequest { status },
+            Meaning::ContentRefused => Outcome::ContentRefused { status },
+            Meaning::TooLong => Outcome::TooLong { status },
+            Meaning::Unsupported => Outcome::Unsupported { status },
+        }
     }
 
     /// Whether it says that the model is missing whose name the configuration wrote.
@@ -87,23 +109,4 @@ impl<'a> ErrorReply<'a> {
 fn contains(body: &[u8], words: &str) -> bool {
     let text = String::from_utf8_lossy(body).to_ascii_lowercase();
     text.contains(&words.to_ascii_lowercase())
-}
-
-/// The outcome for a meaning.
-pub(super) fn meant(meaning: Meaning, status: u16, retry_after: Option<Duration>) -> Outcome {
-    match meaning {
-        Meaning::RateLimited => Outcome::RateLimited { retry_after },
-        Meaning::QuotaExhausted => Outcome::QuotaExhausted,
-        Meaning::Unauthorized => Outcome::Unauthorized { status },
-        Meaning::ModelUnavailable => Outcome::ModelUnavailable,
-        Meaning::Overloaded => Outcome::Overloaded {
-            status,
-            retry_after,
-        },
-        Meaning::ServerError => Outcome::ServerError { status },
-        Meaning::Rejected => Outcome::RejectedRequest { status },
-        Meaning::ContentRefused => Outcome::ContentRefused { status },
-        Meaning::TooLong => Outcome::TooLong { status },
-        Meaning::Unsupported => Outcome::Unsupported { status },
-    }
 }

@@ -136,12 +136,23 @@ fn the_wait_an_upstream_asks_for_is_kept() {
         classify(429, wait, b""),
         Outcome::RateLimited { retry_after: wait }
     );
-    for status in [408, 409, 500, 502, 503, 504, 529, 530] {
+    for status in [409, 498, 503, 529] {
         let overloaded = Outcome::Overloaded {
             status,
             retry_after: wait,
         };
         assert_eq!(classify(status, wait, b"<html>"), overloaded);
+    }
+    // Who says nothing of load is not left alone for as long as that.
+    for status in [408, 500, 502, 504, 520, 530] {
+        for (asked, believed) in [(2, 2), (7, 5), (3600, 5)] {
+            let overloaded = Outcome::Overloaded {
+                status,
+                retry_after: Some(Duration::from_secs(believed)),
+            };
+            let asked = Some(Duration::from_secs(asked));
+            assert_eq!(classify(status, asked, b"<html>"), overloaded);
+        }
     }
     let rejected = br#"{"error":{"message":"m"}}"#;
     let outcome = classify(400, wait, rejected);

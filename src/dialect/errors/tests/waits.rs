@@ -25,3 +25,26 @@ fn a_wait_is_asked_for_by_headers_then_by_words_and_is_else_estimated() {
     assert_eq!(seconds(None, Some(60), b"{}"), Some(60));
     assert_eq!(seconds(None, None, b""), None);
 }
+
+/// A failure has nothing to do with what is left of a rate limit, which stands in the headers of all replies.
+#[test]
+fn only_a_rate_limit_is_waited_for_by_estimate() {
+    let by_estimate = |status, body| {
+        errors::classify(&ErrorReply {
+            estimated: Some(Duration::from_secs(20)),
+            ..ErrorReply::new(status, body)
+        })
+    };
+    let failed = |status| Outcome::ServerError { status };
+    assert_eq!(by_estimate(500, &b"{}"[..]), failed(500));
+    assert_eq!(by_estimate(408, b"<html>"), failed(408));
+    let overloaded = |status| Outcome::Overloaded {
+        status,
+        retry_after: None,
+    };
+    assert_eq!(by_estimate(503, b"{}"), overloaded(503));
+    let words = br#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    assert_eq!(by_estimate(529, words), overloaded(529));
+    let money = br#"{"error":{"message":"m"}}"#;
+    assert_eq!(by_estimate(402, money), Outcome::QuotaExhausted);
+}
