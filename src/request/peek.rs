@@ -9,6 +9,9 @@ use crate::wire::json::{
     Broken, Field, ModelField, Wanted, fingerprint, pick, span_of, text, wanted,
 };
 
+/// The longest list of fallbacks that is read, in bytes.
+const LONGEST_LIST: usize = 16 << 10;
+
 /// What routing needs to know of a JSON body.
 #[derive(Debug, Default)]
 pub struct Peek {
@@ -90,18 +93,15 @@ impl Fields<'_> {
             self.content_policy_fallbacks,
         ];
         for list in lists.into_iter().filter_map(Field::get) {
-            add_names(
-                &serde_json::from_str(list).unwrap_or(Value::Bool(true)),
-                &mut names,
-            );
+            add_names(&tree(list), &mut names);
         }
-        let options = self.providerOptions.get();
-        let options = options.and_then(|raw| serde_json::from_str::<Value>(raw).ok());
-        if let Some(list) = options
-            .as_ref()
-            .and_then(|all| all.pointer("/gateway/models"))
-        {
-            add_names(list, &mut names);
+        match self.providerOptions.get().map(tree) {
+            Some(Value::Bool(true)) => names.push(String::new()),
+            Some(options) => {
+                let list = options.pointer("/gateway/models");
+                add_names(list.unwrap_or(&Value::Null), &mut names);
+            }
+            None => {}
         }
         names
     }
@@ -178,17 +178,25 @@ fn number(field: Field<'_>) -> u64 {
     field.get().and_then(|raw| raw.parse().ok()).unwrap_or(0)
 }
 
+/// A value as a tree; `true` stands for one that cannot be read. A tree takes many times the memory of a text, so a long one
+/// is none.
+fn tree(raw: &str) -> Value {
+    let short = Some(raw).filter(|raw| raw.len() <= LONGEST_LIST);
+    let read = short.and_then(|raw| serde_json::from_str(raw).ok());
+    read.unwrap_or(Value::Bool(true))
+}
+
 /// The names of models in a list of fallbacks: each a text, an object with a `model`, or a list by the name that it is for.
 fn add_names(list: &Value, names: &mut Vec<String>) {
     match list {
-        Value::Null => {}
+        Value::Null | Value::Bool(false) => {}
         Value::String(name) => names.push(name.clone()),
         Value::Array(all) => all.iter().for_each(|one| add_names(one, names)),
         Value::Object(fields) => match fields.get("model") {
             Some(model) => add_names(model, names),
             None => fields.values().for_each(|one| add_names(one, names)),
         },
-        Value::Bool(_) | Value::Number(_) => names.push(String::new()),
+        Value::Bool(true) | Value::Number(_) => names.push(String::new()),
     }
 }
 
@@ -271,6 +279,7 @@ mod tests {
                 &["b"],
             ),
             (r#"{"models":7}"#, &[""]),
+            (r#"{"fallbacks":false}"#, &[]),
             (
                 r#"{"models":[],"fallbacks":null,"providerOptions":{}}"#,
                 &[],
@@ -278,6 +287,18 @@ mod tests {
             (r#"{"model":"a","messages":[{"models":["b"]}]}"#, &[]),
         ] {
             assert_eq!(peek(body.as_bytes()).unwrap().alternatives, names, "{body}");
+        }
+    }
+
+    /// As trees they would take thirty times the memory that the body is counted with.
+    #[test]
+    fn no_list_of_fallbacks_is_read_that_is_longer_than_any() {
+        let zeros = format!("[{}0]", "0,".repeat(10_000));
+        for body in [
+            format!("{{\"models\":{zeros}}}"),
+            format!("{{\"providerOptions\":{{\"gateway\":{{\"models\":{zeros}}}}}}}"),
+        ] {
+            assert_eq!(peek(body.as_bytes()).unwrap().alternatives, [""]);
         }
     }
 
