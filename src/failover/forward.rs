@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
@@ -132,7 +132,7 @@ impl Failover {
         }
         let first = first_piece(&mut reply.body).await?;
         let is_empty = first.is_none() && reply.body.is_end_stream();
-        if is_empty && is_success && is_stateless(request) && request.method == Method::POST {
+        if is_empty && is_success && says_something(request, &reply) {
             return Err(Outcome::InvalidReply(Defect::Empty).into());
         }
         let is_events = is_success && has_media_type(&reply.headers, EVENTS);
@@ -337,6 +337,17 @@ fn is_page(request: &ModelRequest, reply: &Reply) -> bool {
     matches!(reply.status, 200..=299) && !is_file && has_media_type(&reply.headers, PAGE)
 }
 
+/// Whether a success without a body is none. Whoever writes down a recording without a voice answers with an empty text.
+fn says_something(request: &ModelRequest, reply: &Reply) -> bool {
+    let is_text = reply.headers.contains_key(CONTENT_TYPE) && !may_name_objects(&reply.headers);
+    let writes_down = ["/audio/transcriptions", "/audio/translations"];
+    let may_be_silent = is_text
+        && writes_down
+            .iter()
+            .any(|path| request.path.starts_with(path));
+    is_stateless(request) && request.method == Method::POST && !may_be_silent
+}
+
 fn host_of(url: &str) -> Option<&str> {
     url.split_once("//")?.1.split(['/', '?', '#']).next()
 }
@@ -359,7 +370,8 @@ fn body(request: &ModelRequest, model: Option<&str>) -> Bytes {
     }
 }
 
-/// The outcome by status, before the body is read or where it is not. At paths that store things, 404, 409 and 410 are about what the client refers to.
+/// The outcome by status, before the body is read or where it is not. At paths that store things, 404, 409 and 410 are about
+/// what the client refers to.
 fn outcome_by_status(request: &ModelRequest, reply: &Reply) -> Outcome {
     match reply.status {
         0..=399 => Outcome::Success,
