@@ -143,7 +143,8 @@ impl Failover {
             min_rate: None,
             reasoning: timeouts.reasoning,
         };
-        let is_kept = is_success && may_name_objects(&reply.headers);
+        // What leaves nothing behind may repeat ids that are the client's own, of the documents to be ranked.
+        let is_kept = is_success && !is_stateless(request) && may_name_objects(&reply.headers);
         let outcome = outcome_by_status(request, &reply);
         let body = AttemptBody::Opaque(Box::new(Opaque {
             first,

@@ -617,6 +617,31 @@ async fn a_recording_without_a_voice_is_written_down_as_an_empty_text() {
     }
 }
 
+/// The answer repeats the ids of documents, which are the client's own.
+#[tokio::test]
+async fn what_is_kept_nowhere_belongs_to_nobody() {
+    let three = Three::start().await;
+    let gateway = three.gateway(&[BOTH]).await;
+    let documents = json!([{"id": "doc-1234", "text": "a cat"}]);
+    let ranked = Fault::Status {
+        code: 200,
+        headers: Vec::new(),
+        body: Some(json!({"results": [{"document": documents[0]}]}).to_string()),
+    };
+    let request = json!({"model": "rerank", "query": "cats", "documents": documents});
+    for (fault, trail) in [
+        (ranked, &["general:ok"][..]),
+        (
+            Fault::status(500),
+            &["general:server_error", "special:ok"][..],
+        ),
+    ] {
+        three.general.play(Script::fault(fault)).await;
+        let answered = gateway.post("/v1/rerank", &request).await;
+        assert_eq!(answered.trail(), trail);
+    }
+}
+
 /// What is wrong stands in the body, as for chats.
 #[tokio::test]
 async fn what_is_kept_nowhere_fails_over_by_what_an_error_says() {
