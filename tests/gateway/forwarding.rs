@@ -594,29 +594,6 @@ async fn what_is_kept_nowhere_is_had_from_the_next_one() {
     }
 }
 
-#[tokio::test]
-async fn a_recording_without_a_voice_is_written_down_as_an_empty_text() {
-    let three = Three::start().await;
-    let gateway = three.gateway(&[BOTH]).await;
-    for (content_type, trail) in [
-        ("text/plain; charset=utf-8", &["general:ok"][..]),
-        ("application/x-subrip", &["general:ok"]),
-        ("application/json", &["general:empty_reply", "special:ok"]),
-    ] {
-        let silent = Fault::Status {
-            code: 200,
-            headers: vec![("content-type".to_owned(), content_type.to_owned())],
-            body: Some(String::new()),
-        };
-        three.general.play(Script::fault(silent)).await;
-        let path = "/v1/audio/transcriptions";
-        let body = form("whisper-1");
-        let answered = gateway.send(Method::POST, path, &[FORM], body).await;
-        assert_eq!(answered.status, 200, "{content_type}");
-        assert_eq!(answered.trail(), trail, "{content_type}");
-    }
-}
-
 /// The answer repeats the ids of documents, which are the client's own.
 #[tokio::test]
 async fn what_is_kept_nowhere_belongs_to_nobody() {

@@ -73,3 +73,20 @@ async fn a_stream_that_is_complete_and_says_nothing_is_not_waited_for() {
     assert_eq!(answered.trail(), ["first:ok"]);
     assert_eq!(stream_text(&answered.text()), (String::new(), true));
 }
+
+/// Servers of Whisper answer so where the client asks for text or subtitles.
+#[tokio::test]
+async fn a_recording_without_a_voice_is_written_down_as_an_empty_text() {
+    for (form, upstream) in [
+        ("text/plain; charset=utf-8", "first"),
+        ("application/x-subrip", "first"),
+        ("application/json", "second"),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {form}\r\ncontent-length: 0\r\n\r\n");
+        let path = "/v1/audio/transcriptions";
+        let request = json!({"model": "whisper-1"});
+        let answered = answer(head.leak().as_bytes(), "idle: 5s", path, &request).await;
+        assert_eq!(answered.status, 200, "{form}");
+        assert_eq!(answered.upstream(), upstream, "{form}");
+    }
+}
