@@ -14,6 +14,7 @@ mod headers;
 mod hints;
 mod limited;
 mod models;
+mod path;
 mod rate_headers;
 mod read;
 mod record;
@@ -38,7 +39,8 @@ pub use auth::ClientKeys;
 
 use self::give_ups::GiveUps;
 use self::models::Models;
-use self::read::{BodyLimits, Path};
+use self::path::Path;
+use self::read::BodyLimits;
 use self::record::RequestRecord;
 use self::reject::{Rejection, Unanswered};
 use self::respond::Own;
@@ -210,6 +212,7 @@ impl Api {
             }
             path => {
                 let name = path.strip_prefix("/models/")?;
+                let name = name.strip_suffix('/').unwrap_or(name);
                 Some(models::one(name, &self.routes, client, client_api))
             }
         }

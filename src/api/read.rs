@@ -1,26 +1,24 @@
 //! Reads an HTTP request into a `ModelRequest`: path, headers, body, and the few fields that routing needs.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 use http::request::Parts;
-use http::{Method, Uri};
 use tokio::time::Instant;
 
 use super::auth;
 use super::hints::Hints;
+use super::path::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::catalogue::facts;
 use crate::request::{Endpoint, ModelRequest, Peek, Thinking, peek};
 use crate::wire::body::{Patience, read_into};
-use crate::wire::coding::unpack;
-use crate::wire::json::ModelField;
+use crate::wire::coding::{is_known, unpack};
+use crate::wire::json::{ModelField, insert_model, replace_model};
 use crate::wire::memory::Memory;
-use crate::wire::path::is_unambiguous;
-use crate::wire::query::without;
 use crate::wire::request_body::RequestBody;
 use crate::wire::{headers, multipart, offload};
 
@@ -34,91 +32,6 @@ pub(super) struct BodyLimits {
     pub(super) body: usize,
     pub(super) idle: Duration,
     pub(super) total: Duration,
-}
-
-/// The path and query after `/v1`, starting with a slash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Path(String);
-
-impl Path {
-    /// `/v1/x` and `/x` are equal, and so are `/v1//x` and `/v1/x`; and `/v1/v1/x`, for clients that add `/v1` to a base
-    /// URL that has it.
-    pub(super) fn of(uri: &Uri) -> Result<Self, Rejection> {
-        // Upstreams may resolve dots and reach paths outside of their API.
-        if !is_unambiguous(uri.path()) {
-            return Err(Rejection::BadPath);
-        }
-        let path = with_single_slashes(uri.path());
-        let mut path = match behind_v1(&path) {
-            "" => "/".to_owned(),
-            rest => rest.to_owned(),
-        };
-        if let Some(query) = uri.query() {
-            let query = without(query, tells_a_key);
-            if !query.is_empty() {
-                path.push('?');
-                path.push_str(&query);
-            }
-        }
-        Ok(Self(path))
-    }
-
-    pub(super) fn into_text(self) -> String {
-        self.0
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(super) fn without_query(&self) -> &str {
-        self.0.split_once('?').map_or(&self.0, |(path, _)| path)
-    }
-}
-
-fn behind_v1(mut path: &str) -> &str {
-    let is_behind = |rest: &&str| rest.is_empty() || rest.starts_with('/');
-    while let Some(rest) = path.strip_prefix("/v1").filter(is_behind) {
-        path = rest;
-    }
-    path
-}
-
-fn with_single_slashes(path: &str) -> Cow<'_, str> {
-    if path.starts_with('/') && !path.contains("//") {
-        return Cow::Borrowed(path);
-    }
-    let mut single = String::with_capacity(path.len());
-    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
-        single.push('/');
-        single.push_str(segment);
-    }
-    if path.ends_with('/') {
-        single.push('/');
-    }
-    Cow::Owned(single)
-}
-
-/// Whether a parameter holds a key, or a signature made with one, as some APIs accept. It is the client's, so no
-/// upstream may see it.
-fn tells_a_key(name: &str) -> bool {
-    const NAMES: [&str; 9] = [
-        "key",
-        "api_key",
-        "api-key",
-        "apikey",
-        "x-api-key",
-        "access_key",
-        "access_token",
-        "authorization",
-        "subscription-key",
-    ];
-    const PREFIXES: [&str; 2] = ["x-amz-", "x-goog-"];
-    let begins = |prefix: &str| {
-        let start = name.as_bytes().get(..prefix.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-    };
-    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)) || PREFIXES.into_iter().any(begins)
 }
 
 /// Reads a whole request.
@@ -137,16 +50,17 @@ pub(super) async fn request(
     let mut body = read_into(&mut share, body, limits.body, patience).await?;
     let hints = Hints::of(&head.headers);
     let mut headers = auth::for_upstream(head.headers);
-    if record.endpoint != Endpoint::Other
-        && let Some(codings) = headers.remove(CONTENT_ENCODING)
-    {
-        let codings = codings.to_str().unwrap_or("binary");
+    if let Some(codings) = codings(record.endpoint, &mut headers) {
         let mut unpacked = memory.share();
         // Decompressing a kilobyte may cost as much work as reading a few hundred kilobytes.
         let size = body.len().saturating_mul(MOST_UNPACKED);
-        let unpack = || unpack(codings, body, limits.body, &mut unpacked);
+        let unpack = || unpack(&codings, body, limits.body, &mut unpacked);
         body = offload::run(size, unpack).await?;
         share = unpacked;
+    }
+    if let Some(model) = path.deployment() {
+        share.keep_up_with(body.len() + model.len())?;
+        body = offload::at_once(body.len(), || with_model(&headers, body, model));
     }
     let body = share.hold(body);
     let look = || look_into(record.endpoint, &head.method, &headers, &body);
@@ -162,7 +76,7 @@ pub(super) async fn request(
         client_api: record.client_api,
         endpoint: record.endpoint,
         method: head.method,
-        path: path.0,
+        path: path.into_text(),
         headers,
         credential: record.credential.clone(),
         body,
@@ -178,6 +92,38 @@ pub(super) async fn request(
         patience: hints.patience.or_else(|| record.expected_patience()),
         control: hints.control,
     })
+}
+
+/// The codings in which a body is packed that has to be read; they no longer hold once it is unpacked. What is neither
+/// JSON nor a form, or is packed in ways that we do not know, is forwarded as it is.
+fn codings(endpoint: Endpoint, headers: &mut HeaderMap) -> Option<String> {
+    let codings = headers.get(CONTENT_ENCODING)?;
+    let codings = codings.to_str().unwrap_or("binary").to_owned();
+    let forms = ["application/json", "multipart/form-data"];
+    let is_legible = || {
+        forms
+            .iter()
+            .any(|form| headers::has_media_type(headers, form))
+    };
+    let is_read = endpoint != Endpoint::Other || is_legible() && is_known(&codings);
+    is_read.then(|| headers.remove(CONTENT_ENCODING))?;
+    Some(codings)
+}
+
+/// The body with the model that the path names, as clients of Azure do.
+fn with_model(headers: &HeaderMap, body: Bytes, model: &str) -> Bytes {
+    if headers::has_media_type(headers, "multipart/form-data") {
+        return multipart::with_model(headers, &body, model).unwrap_or(body);
+    }
+    let field = peek(&body).map(|seen| seen.model);
+    match field {
+        Ok(Some(field)) if field.name == model => body,
+        Ok(Some(ModelField {
+            span: Some(span), ..
+        })) => replace_model(&body, &span, model),
+        Ok(_) => insert_model(&body, model),
+        Err(_) => body,
+    }
 }
 
 fn look_into(
@@ -210,54 +156,4 @@ fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<Peek, Rej
         model: model.map(|(name, _)| ModelField { name, span: None }),
         ..Peek::default()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Path;
-
-    fn path(text: &str) -> Option<String> {
-        Path::of(&text.parse().unwrap()).ok().map(|path| path.0)
-    }
-
-    #[test]
-    fn with_and_without_v1_is_the_same() {
-        for text in [
-            "/v1/chat/completions",
-            "/chat/completions",
-            "//v1//chat/completions",
-            "/v1/v1/chat/completions",
-        ] {
-            assert_eq!(path(text).as_deref(), Some("/chat/completions"), "{text}");
-        }
-        assert_eq!(
-            path("/v1/responses?beta=true").as_deref(),
-            Some("/responses?beta=true")
-        );
-        assert_eq!(path("/v1").as_deref(), Some("/"));
-        assert_eq!(path("/v10/x").as_deref(), Some("/v10/x"));
-        assert_eq!(path("/v1/v10").as_deref(), Some("/v10"));
-        assert_eq!(path("/v1/files/").as_deref(), Some("/files/"));
-    }
-
-    #[test]
-    fn nothing_leads_out_of_the_upstreams_api() {
-        for text in ["/v1/../admin", "/v1/%2e%2E/admin", "/v1/./x", "/v1/..%2fx"] {
-            assert_eq!(path(text), None, "{text}");
-        }
-        let named = "/models/openai%2Fgpt-4o";
-        assert_eq!(path(&format!("/v1{named}")).as_deref(), Some(named));
-    }
-
-    #[test]
-    fn keys_in_a_query_stay_here() {
-        for (text, expected) in [
-            ("/v1/files?key=k&limit=2", "/files?limit=2"),
-            ("/v1/files?limit=2&API-Key=k&api%5Fkey=k", "/files?limit=2"),
-            ("/v1/files?X-Amz-Signature=k&x-goog-api-key=k", "/files"),
-            ("/v1/files?keys=k&after=key", "/files?keys=k&after=key"),
-        ] {
-            assert_eq!(path(text).as_deref(), Some(expected));
-        }
-    }
 }

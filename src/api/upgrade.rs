@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::auth;
 use super::hints::Hints;
-use super::read::Path;
+use super::path::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::catalogue::Abilities;

@@ -24,6 +24,14 @@ use self::error::{MOST_PARTS, broken};
 use self::meter::{Meter, Output};
 use super::memory::Share;
 
+/// Whether a body can be unpacked from what `content-encoding` names.
+pub fn is_known(codings: &str) -> bool {
+    let known = ["identity", "gzip", "x-gzip", "deflate", "zstd"];
+    known
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(codings.trim()))
+}
+
 /// Decompresses a body from the coding that `content-encoding` names, to `limit` bytes at most. Memory is taken from
 /// `share` as the output grows.
 pub fn unpack(

@@ -49,6 +49,20 @@ pub fn replace_model(body: &Bytes, span: &Range<usize>, model: &str) -> Bytes {
     replaced.freeze()
 }
 
+/// An object without a model, with one.
+pub fn insert_model(body: &Bytes, model: &str) -> Bytes {
+    let Some(at) = body.iter().position(|byte| *byte == b'{') else {
+        return body.clone();
+    };
+    let (start, rest) = body.split_at(at + 1);
+    let comma = match rest.trim_ascii_start().starts_with(b"}") {
+        true => "",
+        false => ",",
+    };
+    let field = format!("\"model\":{}{comma}", serde_json::Value::from(model));
+    [start, field.as_bytes(), rest].concat().into()
+}
+
 /// A fingerprint that is stable between processes, versions and compilers: SipHash-1-3 without a key. The standard
 /// library does not promise that for its hasher.
 pub fn fingerprint(bytes: &[u8]) -> u64 {

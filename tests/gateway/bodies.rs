@@ -262,3 +262,34 @@ async fn a_form_that_names_two_models_is_refused() {
     assert_eq!(upstream.received_count(), 0);
     assert_eq!(post(format!("{field}a\r\n--xx--\r\n")).await.status, 200);
 }
+
+/// Whoever it is for, and what it refers to, stands in it. What is no request in JSON, or is packed in a way that we do not
+/// know, is not opened.
+#[tokio::test]
+async fn a_packed_body_is_read_where_it_is_forwarded() {
+    let (gateway, upstream) = gateway("body: 1MiB").await;
+    let text = r#"{"model":"renamed","prompt":"a cat"}"#;
+    let octets = ("content-type", "application/octet-stream");
+    let renamed = text.replace("renamed", "mistral-small").into_bytes();
+    for (header, coding, sent, expected, left) in [
+        (JSON, "gzip", gzip(text.as_bytes()), renamed, None),
+        (octets, "gzip", gzip(b"file"), gzip(b"file"), Some("gzip")),
+        (JSON, "br", b"{".to_vec(), b"{".to_vec(), Some("br")),
+    ] {
+        let headers = [header, ("content-encoding", coding)];
+        let path = "/v1/images/generations";
+        let answered = gateway.send(Method::POST, path, &headers, sent).await;
+        assert_eq!(answered.status, 200, "{}", answered.text());
+        let received = upstream.received().pop().unwrap();
+        assert!(received.body == expected, "{:?}", received.body);
+        assert_eq!(received.header("content-encoding"), left);
+    }
+    // Within the same bounds as others.
+    let headers = [JSON, ("content-encoding", "gzip")];
+    let large = gzip(&vec![b' '; 2 << 20]);
+    let answered = gateway
+        .send(Method::POST, "/v1/files", &headers, large)
+        .await;
+    assert_eq!(answered.status, 413);
+    assert_eq!(upstream.received_count(), 3);
+}
