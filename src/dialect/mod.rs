@@ -8,7 +8,7 @@
 //!                 how it is read and written in one API: a folder each, and a line in `form`
 //! response_translator, stream_translator
 //!                 the way back: a whole answer, or event by event
-//! answer, stream, refusal, silence
+//! answer, stream, error_inside, refusal, silence
 //!                 what a reply means that needs no translation
 //! continuation    the rest of a stream that broke off: how it is asked for, and how it is told
 //! errors, rate_limit
@@ -26,6 +26,7 @@ pub mod chat;
 mod choices;
 pub mod continuation;
 pub mod conversation;
+mod error_inside;
 pub mod errors;
 pub mod form;
 mod heartbeat;
@@ -47,6 +48,7 @@ mod usage;
 
 pub use answers::answers;
 pub use conversation::Api;
+pub use error_inside::{error_in_event, error_inside};
 pub use heartbeat::{COMMENT, heartbeat};
 pub use refusal::{begins_with_refusal, is_refusal};
 pub use renamed::{body, path};

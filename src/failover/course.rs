@@ -357,14 +357,10 @@ impl<'r, 'a> Course<'r, 'a> {
 
     fn report_failover(&self, target: &Target<'_>) {
         let to = target.candidate.upstream.id();
-        let failed = self.log.attempts.last().filter(|_| self.race.is_empty());
-        if let Some(failed) = failed.filter(|failed| failed.upstream != *to) {
-            self.run.failover.events.emit(&Event::FailedOver {
-                request: self.run.common.request.clone(),
-                from: failed.upstream.clone(),
-                to: to.clone(),
-                reason: failed.outcome.clone(),
-            });
+        if self.race.is_empty()
+            && let Some(event) = self.log.failover_to(&self.run.common.request, to)
+        {
+            self.run.failover.events.emit(&event);
         }
     }
 }

@@ -10,7 +10,8 @@ use super::decisions::skip::SkipReason;
 use super::decisions::target::Target;
 use super::exhausted::Exhausted;
 use crate::config::UpstreamId;
-use crate::event::AttemptReport;
+use crate::event::{AttemptReport, Event};
+use crate::request::RequestId;
 
 /// The attempts so far, and how long we waited for them.
 #[derive(Debug, Default)]
@@ -54,6 +55,18 @@ impl AttemptLog {
         self.started += 1;
         self.last_start = Some(now);
         self.numbered_from + self.started
+    }
+
+    /// What is reported when the next attempt is one at another upstream, in place of the one that has failed.
+    pub(super) fn failover_to(&self, request: &RequestId, to: &UpstreamId) -> Option<Event> {
+        let failed = self.attempts.last();
+        let failed = failed.filter(|failed| failed.upstream != *to)?;
+        Some(Event::FailedOver {
+            request: request.clone(),
+            from: failed.upstream.clone(),
+            to: to.clone(),
+            reason: failed.outcome.clone(),
+        })
     }
 
     /// How many attempts have started.

@@ -38,7 +38,7 @@ pub(super) struct Run<'a> {
     pub(super) common: Common,
     /// Since when the client waits.
     begins: Instant,
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
     budget: Option<&'a Budget>,
     pub(super) queue: Option<&'a Queue>,
     pub(super) continuation: Option<Continuability>,

@@ -107,6 +107,8 @@ pub(super) const FEATURES: &[Mark] = &[
     Begins("this is not a chat model"),
     Begins("this model is only supported in"),
     Begins("invalid url ("),
+    // LM Studio, with 200
+    Begins("unexpected endpoint or method"),
     // Azure: the model does not do this.
     Code("OperationNotSupported"),
 ];

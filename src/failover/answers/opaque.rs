@@ -1,5 +1,6 @@
 //! A body of unknown meaning on its way to the client, byte for byte. If it breaks off, an error event ends it where it
-//! consists of events, between two of them. Otherwise the client's connection is cut: no other end would show it.
+//! consists of events, between two of them. Otherwise the client's connection is cut: no other end would show it. An error
+//! among the events passes, and counts as one.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,13 +13,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
 use crate::config::UpstreamId;
+use crate::dialect;
 use crate::event::AttemptReport;
 use crate::failover::attempts::ending::Opaque;
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::attempts::timers::{Timers, patience_with};
-use crate::outcome::Outcome;
+use crate::outcome::{Blame, Outcome};
 use crate::upstream::ReplyBody;
 use crate::wire::body::BodyError;
+use crate::wire::sse::{self, Framer};
+
+/// An event that is longer is no error.
+const LONGEST_ERROR: usize = 64 << 10;
 
 /// Bytes on their way to the client.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub struct OpaqueStream {
     /// Whether an error event may follow what has come: it consists of events, and the last one is whole.
     is_between_events: bool,
     is_events: bool,
+    /// Cuts the events out among which an error may be; `None` where there can be none.
+    framer: Option<Framer>,
     /// `None` once it is over.
     attempt: Option<InFlightAttempt>,
     /// The outcome of the attempt if the body is complete.
@@ -62,6 +70,7 @@ impl OpaqueStream {
             left: body.length,
             is_between_events: false,
             is_events: body.is_events && body.length.is_none(),
+            framer: body.is_events.then(Framer::new),
             attempt: Some(attempt),
             outcome,
             witness,
@@ -88,8 +97,25 @@ impl OpaqueStream {
         if let Some(witness) = &mut self.witness {
             witness.saw(data);
         }
+        self.look_for_error(data);
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
         self.end_if_whole();
+    }
+
+    fn look_for_error(&mut self, data: &Bytes) {
+        let Some(framer) = &mut self.framer else {
+            return;
+        };
+        let whole = framer.push(data.clone());
+        let error = sse::events(&whole).find_map(|event| dialect::error_in_event(&event, None));
+        // Nobody sees where a longer one ends; it is a part of a picture or of speech.
+        if error.is_some() || framer.held() > LONGEST_ERROR {
+            self.framer = None;
+        }
+        if let Some(outcome) = error {
+            self.is_broken = outcome.blame() == Blame::Upstream;
+            self.outcome = outcome;
+        }
     }
 
     /// Ends with the last byte and not with the next poll: nobody polls after the announced length. So what was

@@ -14,7 +14,7 @@ use super::error_reply::{LARGEST_ERROR, wait_asked_by};
 use super::events::EventStream;
 use super::handshake;
 use super::in_flight::Limit;
-use super::outbound::{outbound_as, send, traced};
+use super::outbound::{outbound_as, seat, send, traced};
 use super::pace::Pace;
 use super::reply_form::check_form;
 use super::secrets::Secrets;
@@ -107,16 +107,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// A seat, if the upstream serves a limited number of requests at a time.
     async fn seat(&self) -> Result<Option<Seat>, Outcome> {
-        let Some(seats) = self.target.candidate.upstream.seats() else {
-            return Ok(None);
-        };
-        let seat = match self.may_queue {
-            true => seats.wait(self.deadline.until()).await,
-            false => seats.take().ok_or(Outcome::Full { has_waited: false }),
-        };
-        seat.map(Some)
+        seat(&self.target, self.may_queue, self.deadline).await
     }
 
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.

@@ -34,6 +34,8 @@ pub(in crate::failover) struct AttemptAnswer {
     pub(in crate::failover) is_kept: bool,
     /// What a whole answer costs, if the upstream says so.
     pub(in crate::failover) tokens: Option<Tokens>,
+    /// For a forwarded request: whether there is nothing at its path, so that nothing was done.
+    pub(in crate::failover) is_lacking: bool,
 }
 
 impl AttemptAnswer {
@@ -52,6 +54,7 @@ impl AttemptAnswer {
             dropped: Vec::new(),
             is_kept: false,
             tokens: None,
+            is_lacking: false,
         }
     }
 
@@ -100,7 +103,7 @@ pub(in crate::failover) struct Failure {
 
 impl Failure {
     /// A failure with the error that the upstream sent about the request.
-    pub(super) fn by_upstream_error(outcome: Outcome, error: UpstreamError) -> Self {
+    pub(in crate::failover) fn by_upstream_error(outcome: Outcome, error: UpstreamError) -> Self {
         Self {
             detail: error.reason(),
             error: Some(Box::new(error)),

@@ -8,7 +8,9 @@
 //! error_reply, attempt_errors, clients_account, secrets
 //!                        what an upstream's error means, and what of it may be repeated
 //! events, commit         a stream's events, held back until the first content
-//! first_piece            the same for a body of unknown meaning
+//! forwarded, forwarded_reply, opening
+//!                        an attempt with a request that is not understood, what its reply means, and how much of that
+//!                        is held back
 //! in_flight              an attempt that runs, and what it reports to health and events
 //! ending                 what it ends with
 //! ```
@@ -21,9 +23,11 @@ pub(super) mod deadline;
 pub(super) mod ending;
 pub(super) mod error_reply;
 pub(super) mod events;
-pub(super) mod first_piece;
+pub(super) mod forwarded;
+mod forwarded_reply;
 pub(super) mod handshake;
 pub(super) mod in_flight;
+mod opening;
 pub(super) mod outbound;
 pub(super) mod pace;
 mod renewed_key;

@@ -1,34 +1,83 @@
-//! The first piece of a forwarded body, which is not parsed. If the body breaks before that piece, the request can
-//! still fail over, as nothing has been sent to the client.
+//! The beginning of a forwarded body, whose meaning is not known. It is held back for as long as it may be an error, or
+//! break: until then the request can fail over, as nothing has been sent to the client.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use super::ending::Failure;
 use crate::outcome::Outcome;
 use crate::upstream::ReplyBody;
+use crate::wire::body::{Patience, ReadError, next_data};
+use crate::wire::sse::{self, Event, Framer};
 
 /// How long the head of an answer may wait for the first piece. A body that breaks at once breaks together with its
-/// head; a slow one, such as a stream of events, need not be waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// head; a slow one, such as a file, need not be waited for.
+const FIRST_PIECE: Duration = Duration::from_secs(1);
+/// What is longer than this is no error.
+const LONGEST: usize = 64 << 10;
 
-/// Waits for the first piece for a short time; `None` if it has not arrived by then.
-pub(in crate::failover) async fn first_piece(
-    body: &mut ReplyBody,
-) -> Result<Option<Bytes>, Failure> {
-    if body.is_end_stream() {
-        return Ok(None);
+/// How much of a body is held back.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hold {
+    /// Its first piece, if that comes at once.
+    FirstPiece,
+    /// JSON that is no error, within this time.
+    Json(Patience),
+    /// An event with data, unless the client gets nothing for so long.
+    Event(Duration),
+}
+
+/// Reads as much as is held back; `None` if nothing has come by then, or nothing comes at all.
+pub(super) async fn opening(body: &mut ReplyBody, hold: Hold) -> Result<Option<Bytes>, Failure> {
+    let patience = match hold {
+        Hold::Json(patience) => patience,
+        Hold::FirstPiece => soon(FIRST_PIECE),
+        Hold::Event(time) => soon(time),
+    };
+    let mut held = Bytes::new();
+    while !body.is_end_stream() && !hold.is_enough(&held) {
+        match next_data(body, patience).await {
+            Ok(Some(data)) if held.is_empty() => held = data,
+            Ok(Some(data)) => held = [&held[..], &data].concat().into(),
+            Ok(None) => break,
+            Err(ReadError::Stalled | ReadError::TooLate) if !matches!(hold, Hold::Json(_)) => break,
+            Err(ReadError::Broken(error)) if held.is_empty() => {
+                return Err(Failure {
+                    detail: Some(format!("the body broke before its first piece: {error}")),
+                    ..Outcome::ConnectionLost.into()
+                });
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    match timeout(PATIENCE, body.frame()).await {
-        Ok(Some(Ok(frame))) => Ok(frame.into_data().ok()),
-        Ok(Some(Err(error))) => Err(Failure {
-            detail: Some(format!("the body broke before its first piece: {error}")),
-            ..Outcome::ConnectionLost.into()
-        }),
-        Ok(None) | Err(_) => Ok(None),
+    Ok((!held.is_empty()).then_some(held))
+}
+
+fn soon(time: Duration) -> Patience {
+    Patience {
+        idle: time,
+        until: Instant::now() + time,
     }
+}
+
+impl Hold {
+    fn is_enough(self, held: &Bytes) -> bool {
+        match self {
+            Self::FirstPiece => !held.is_empty(),
+            Self::Json(_) => held.len() > LONGEST,
+            Self::Event(_) => held.len() > LONGEST || with_first_event(held, |_| ()).is_some(),
+        }
+    }
+}
+
+/// Looks at the first event with data, if it is whole.
+pub(super) fn with_first_event<T>(held: &Bytes, look: impl FnOnce(&Event<'_>) -> T) -> Option<T> {
+    let whole = Framer::new().push(held.clone());
+    let mut events = sse::events(&whole);
+    events
+        .find(|event| event.data.is_some())
+        .map(|event| look(&event))
 }

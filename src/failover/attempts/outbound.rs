@@ -6,14 +6,14 @@ use std::pin::pin;
 use http::header::{HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 
-use super::deadline::Wait;
+use super::deadline::{Deadline, Wait};
 use super::ending::Failure;
 use crate::dialect::UpstreamRequest;
 use crate::failover::decisions::target::Target;
 use crate::outcome::{Outcome, Unreachable};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
-use crate::upstream::{Outbound, Reply, SendError, Upstream};
+use crate::upstream::{Outbound, Reply, Seat, SendError, Upstream};
 
 /// The client's request, except for the model's name in the path.
 pub(in crate::failover) fn outbound(
@@ -69,6 +69,22 @@ pub(in crate::failover) fn traced(request: &ModelRequest, number: usize, outboun
     if let Some(trace) = &request.trace {
         trace.put_on(&mut outbound.headers, &request.id, number);
     }
+}
+
+/// A seat, if the upstream serves a limited number of requests at a time. `may_queue`: it is waited for.
+pub(super) async fn seat(
+    target: &Target<'_>,
+    may_queue: bool,
+    deadline: Deadline,
+) -> Result<Option<Seat>, Outcome> {
+    let Some(seats) = target.candidate.upstream.seats() else {
+        return Ok(None);
+    };
+    let seat = match may_queue {
+        true => seats.wait(deadline.until()).await,
+        false => seats.take().ok_or(Outcome::Full { has_waited: false }),
+    };
+    seat.map(Some)
 }
 
 /// Sends it, and waits for the head of the reply.

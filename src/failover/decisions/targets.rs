@@ -1,12 +1,14 @@
 //! Whom to ask with a forwarded request, one after the other.
 
 use std::collections::VecDeque;
+use std::ptr;
 
 use tokio::time::Instant;
 
+use super::decide::{Choice, Door, Tried};
 use super::skip::{SkipReason, Skipped};
 use super::target::{Target, keys_in_turn};
-use crate::outcome::{Blame, Outcome, Retry};
+use crate::outcome::{Outcome, Retry};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
 
@@ -26,7 +28,7 @@ const STATELESS: [&str; 9] = [
 /// The targets to ask, one after the other.
 pub(in crate::failover) struct Targets<'a> {
     request: &'a ModelRequest,
-    /// The other keys of the last candidate.
+    /// The other keys of the candidates that have been asked.
     other_keys: VecDeque<Target<'a>>,
     candidates: VecDeque<&'a Candidate>,
     /// The candidates that an operator has taken out.
@@ -57,14 +59,13 @@ impl<'a> Targets<'a> {
     pub(in crate::failover) fn next_candidate(&mut self) -> Option<Target<'a>> {
         let Some(candidate) = self.candidates.pop_front() else {
             self.may_queue = true;
-            self.other_keys.clear();
             return self.full.pop_front();
         };
         let is_alone = self.candidates.is_empty() && self.full.is_empty();
         self.may_queue = is_alone || self.request.control.is_once;
         let mut keys = free_keys(candidate, self.request.model_name());
         let first = keys.pop_front();
-        self.other_keys = keys;
+        self.other_keys.extend(keys);
         first
     }
 
@@ -78,23 +79,54 @@ impl<'a> Targets<'a> {
         self.may_queue
     }
 
-    /// The target to ask after one had this outcome, if it may do better.
+    /// The candidates that are left, as a decision sees them: nothing is known of how they do at such paths.
+    pub(in crate::failover) fn choices(&self) -> Vec<Choice> {
+        let left = Choice {
+            tried: Tried::Not,
+            door: Door::Open,
+            odds: 1.0,
+            needs: None,
+            is_tried_elsewhere: false,
+        };
+        vec![left; self.candidates.len()]
+    }
+
+    /// The target to ask after one had this outcome. `is_elsewhere`: it has done nothing, as what the request is about
+    /// is not there.
     pub(in crate::failover) fn after(
         &mut self,
         target: Target<'a>,
         outcome: &Outcome,
+        is_elsewhere: bool,
     ) -> Option<Target<'a>> {
         if outcome.retry() == Retry::OtherKey
-            && let Some(other_key) = self.other_keys.pop_front()
+            && let Some(at) = self.other_key(target)
         {
-            return Some(other_key);
+            return self.other_keys.remove(at);
         }
         if matches!(outcome, Outcome::Full { .. }) && !self.may_queue {
             self.full.push_back(target);
         }
-        is_harmless(self.request, outcome)
+        (is_elsewhere || is_harmless(self.request, outcome))
             .then(|| self.next_candidate())
             .flatten()
+    }
+
+    /// Whether somebody else may do better after this outcome, who may have been asked already.
+    pub(in crate::failover) fn may_do_better(
+        &self,
+        target: Target<'a>,
+        outcome: &Outcome,
+        is_elsewhere: bool,
+    ) -> bool {
+        is_elsewhere
+            || is_harmless(self.request, outcome)
+            || outcome.retry() == Retry::OtherKey && self.other_key(target).is_some()
+    }
+
+    fn other_key(&self, target: Target<'a>) -> Option<usize> {
+        let mut keys = self.other_keys.iter();
+        keys.position(|other| ptr::eq(other.candidate, target.candidate))
     }
 }
 
@@ -152,9 +184,7 @@ fn is_harmless(request: &ModelRequest, outcome: &Outcome) -> bool {
     matches!(
         outcome,
         Outcome::Unreachable(_) | Outcome::NoResources | Outcome::Full { .. }
-    ) || is_stateless(request)
-        && outcome.blame() == Blame::Upstream
-        && outcome.retry() != Retry::Never
+    ) || is_stateless(request) && outcome.retry() != Retry::Never
 }
 
 /// Whether a path stores nothing that could be referred to.
