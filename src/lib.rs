@@ -57,7 +57,7 @@
 //!                        answers/
 //!                          supervise the stream to its last byte, segment by segment; one that breaks off continues
 //!                                    at another upstream (resume), or ends with an error
-//!                      forward   an unknown path: once, byte for byte (opaque)
+//!                      forward   an unknown path: byte for byte (opaque), once unless nothing can have been done
 //!                      upgrade   relay: a WebSocket's frames both ways, until one side ends it
 //!                      record    closed exactly once: events
 //!
