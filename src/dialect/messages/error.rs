@@ -150,39 +150,24 @@ mod tests {
 
     #[test]
     fn errors_of_others_take_anthropics_types() {
-        for (given, kind) in [
-            (
-                json!({"code": "rate_limit_exceeded", "type": "requests"}),
-                "rate_limit_error",
-            ),
-            (
-                json!({"type": "invalid_request_error", "code": "model_not_found"}),
-                "not_found_error",
-            ),
-            (
-                json!({"type": "invalid_request_error", "code": "invalid"}),
-                "invalid_request_error",
-            ),
-            (json!({"type": "insufficient_quota"}), "billing_error"),
-            (
-                json!({"type": "server_error", "code": "server_is_overloaded"}),
-                "overloaded_error",
-            ),
-            (json!({"type": "overloaded_error"}), "overloaded_error"),
-            (json!({"type": "timeout_error"}), "timeout_error"),
-            (
-                json!({"type": "upstream_error", "code": "stream_interrupted"}),
-                "api_error",
-            ),
-            (json!({"type": "unheard_of"}), "api_error"),
-            (json!({"code": 429}), "rate_limit_error"),
-            (
-                json!({"code": 400, "type": "BadRequestError"}),
-                "invalid_request_error",
-            ),
-            (json!(null), "api_error"),
-        ] {
-            assert_eq!(error(&given)["type"], kind, "{given}");
+        let table = r#"
+            rate_limit_error {"code": "rate_limit_exceeded", "type": "requests"}
+            not_found_error {"type": "invalid_request_error", "code": "model_not_found"}
+            invalid_request_error {"type": "invalid_request_error", "code": "invalid"}
+            billing_error {"type": "insufficient_quota"}
+            overloaded_error {"type": "server_error", "code": "server_is_overloaded"}
+            overloaded_error {"type": "overloaded_error"}
+            timeout_error {"type": "timeout_error"}
+            api_error {"type": "upstream_error", "code": "stream_interrupted"}
+            api_error {"type": "unheard_of"}
+            rate_limit_error {"code": 429}
+            invalid_request_error {"code": 400, "type": "BadRequestError"}
+            api_error null
+        "#;
+        for line in table.trim().lines() {
+            let (kind, given) = line.trim().split_once(' ').unwrap();
+            let given = serde_json::from_str(given).unwrap();
+            assert_eq!(error(&given)["type"], kind, "{line}");
         }
         let test = json!({"message": "Test error", "type": "test_error", "code": "test"});
         for (status, kind) in [

@@ -19,122 +19,76 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 }
 
 /// Headers, and after how many milliseconds a request with 1,000 tokens passes.
-type Case = (&'static [(&'static str, &'static str)], Option<u128>);
-
-const CASES: &[Case] = &[
-    // OpenAI: 500 requests a minute, all of them used.
-    (
-        &[
-            ("x-ratelimit-limit-requests", "500"),
-            ("x-ratelimit-remaining-requests", "0"),
-            ("x-ratelimit-reset-requests", "1m0s"),
-        ],
-        Some(120),
-    ),
-    // 400 of 30,000 tokens are left, 1,000 are needed: 600 / 29,600 of 59.2 s.
-    (
-        &[
-            ("x-ratelimit-limit-tokens", "30000"),
-            ("x-ratelimit-remaining-tokens", "400"),
-            ("x-ratelimit-reset-tokens", "59.2s"),
-            ("x-ratelimit-limit-requests", "500"),
-            ("x-ratelimit-remaining-requests", "499"),
-            ("x-ratelimit-reset-requests", "120ms"),
-        ],
-        Some(1_200),
-    ),
-    (
-        &[
-            ("anthropic-ratelimit-requests-limit", "50"),
-            ("anthropic-ratelimit-requests-remaining", "0"),
-            ("anthropic-ratelimit-requests-reset", "2026-10-21T12:01:00Z"),
-            ("anthropic-ratelimit-input-tokens-limit", "40000"),
-            ("anthropic-ratelimit-input-tokens-remaining", "40000"),
-            (
-                "anthropic-ratelimit-input-tokens-reset",
-                "2026-10-21T12:00:00Z",
-            ),
-        ],
-        Some(1_200),
-    ),
-    // Without its size, a bucket is as good as a window. Negative remainders mean nothing.
-    (
-        &[
-            ("x-ratelimit-remaining-tokens", "0"),
-            ("x-ratelimit-reset-tokens", "6m0s"),
-        ],
-        Some(360_000),
-    ),
-    (
-        &[
-            ("x-ratelimit-remaining-tokens", "-27978"),
-            ("x-ratelimit-reset-tokens", "6m0s"),
-        ],
-        None,
-    ),
-    // Windows: OpenRouter, Cerebras, the IETF's three forms, Anthropic's plans.
-    (
-        &[
-            ("x-ratelimit-limit", "20"),
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", "1792584030000"),
-        ],
-        Some(30_000),
-    ),
-    (
-        &[
-            ("x-ratelimit-limit-requests-day", "1000"),
-            ("x-ratelimit-remaining-requests-day", "0"),
-            ("x-ratelimit-reset-requests-day", "33011.38"),
-        ],
-        Some(33_011_380),
-    ),
-    (
-        &[
-            ("ratelimit-limit", "100, 100;w=60"),
-            ("ratelimit-remaining", "0"),
-            ("ratelimit-reset", "17"),
-        ],
-        Some(17_000),
-    ),
-    (
-        &[("ratelimit", "limit=100, remaining=0, reset=17")],
-        Some(17_000),
-    ),
-    (
-        &[("ratelimit", "\"burst\";r=9;t=1, \"daily\";r=0;t=18")],
-        Some(18_000),
-    ),
-    (
-        &[
-            ("anthropic-ratelimit-unified-status", "rejected"),
-            ("anthropic-ratelimit-unified-reset", "1792584030"),
-        ],
-        Some(30_000),
-    ),
-    // Mistral and Fireworks do not say when.
-    (
-        &[
-            ("x-ratelimit-limit-req-minute", "60"),
-            ("x-ratelimit-remaining-req-minute", "0"),
-        ],
-        None,
-    ),
-    (
-        &[
-            ("x-ratelimit-remaining-requests", "3"),
-            ("x-ratelimit-reset-requests", "20s"),
-        ],
-        None,
-    ),
-    (&[], None),
-];
+const CASES: &str = r#"
+# OpenAI: 500 requests a minute, all of them used.
+x-ratelimit-limit-requests: 500
+x-ratelimit-remaining-requests: 0
+x-ratelimit-reset-requests: 1m0s
+=> 120
+# 400 of 30,000 tokens are left, 1,000 are needed: 600 / 29,600 of 59.2 s.
+x-ratelimit-limit-tokens: 30000
+x-ratelimit-remaining-tokens: 400
+x-ratelimit-reset-tokens: 59.2s
+x-ratelimit-limit-requests: 500
+x-ratelimit-remaining-requests: 499
+x-ratelimit-reset-requests: 120ms
+=> 1200
+anthropic-ratelimit-requests-limit: 50
+anthropic-ratelimit-requests-remaining: 0
+anthropic-ratelimit-requests-reset: 2026-10-21T12:01:00Z
+anthropic-ratelimit-input-tokens-limit: 40000
+anthropic-ratelimit-input-tokens-remaining: 40000
+anthropic-ratelimit-input-tokens-reset: 2026-10-21T12:00:00Z
+=> 1200
+# Without its size, a bucket is as good as a window. Negative remainders mean nothing.
+x-ratelimit-remaining-tokens: 0
+x-ratelimit-reset-tokens: 6m0s
+=> 360000
+x-ratelimit-remaining-tokens: -27978
+x-ratelimit-reset-tokens: 6m0s
+=> none
+# Windows: OpenRouter, Cerebras, the IETF's three forms, Anthropic's plans.
+x-ratelimit-limit: 20
+x-ratelimit-remaining: 0
+x-ratelimit-reset: 1792584030000
+=> 30000
+x-ratelimit-limit-requests-day: 1000
+x-ratelimit-remaining-requests-day: 0
+x-ratelimit-reset-requests-day: 33011.38
+=> 33011380
+ratelimit-limit: 100, 100;w=60
+ratelimit-remaining: 0
+ratelimit-reset: 17
+=> 17000
+ratelimit: limit=100, remaining=0, reset=17
+=> 17000
+ratelimit: "burst";r=9;t=1, "daily";r=0;t=18
+=> 18000
+anthropic-ratelimit-unified-status: rejected
+anthropic-ratelimit-unified-reset: 1792584030
+=> 30000
+# Mistral and Fireworks do not say when.
+x-ratelimit-limit-req-minute: 60
+x-ratelimit-remaining-req-minute: 0
+=> none
+x-ratelimit-remaining-requests: 3
+x-ratelimit-reset-requests: 20s
+=> none
+=> none
+"#;
 
 #[test]
 fn a_refused_request_waits_for_the_next_place_and_not_until_everything_is_free_again() {
-    for (pairs, millis) in CASES {
-        let wait = exhausted(&headers(pairs), 1000, now());
-        assert_eq!(wait.map(|wait| wait.as_millis()), *millis, "{pairs:?}");
+    let mut pairs = Vec::new();
+    for line in CASES.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(millis) = line.strip_prefix("=> ") {
+            let wait = exhausted(&headers(&pairs), 1000, now());
+            let wait = wait.map(|wait| wait.as_millis());
+            assert_eq!(wait, millis.parse().ok(), "{pairs:?}");
+            pairs.clear();
+        } else {
+            pairs.extend(line.split_once(": "));
+        }
     }
 }
 
