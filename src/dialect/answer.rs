@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 
 use super::choices::Choices;
 use super::conversation::End;
-use super::errors::classify_inner;
+use super::errors::{classify_inner, failure};
 use super::{said, usage};
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
-use crate::wire::json::{Broken, Field, Reader, Wanted, pick};
+use crate::wire::json::{Broken, Field, Reader, Wanted, pick, wanted};
 
 /// What is known of a whole answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,17 +33,18 @@ pub(super) fn inspect(
         return Err(Outcome::InvalidReply(Defect::Empty));
     }
     let answer: Answer<'_> = pick(body).map_err(|_| Outcome::InvalidReply(Defect::Unparsable))?;
-    if let Some(error) = answer.error.get() {
+    let fields = &answer.fields;
+    if let Some(error) = fields.error.get() {
         return Err(classify_inner(raw(error), retry_after));
     }
-    let usage = answer.usage.get();
+    let usage = fields.usage.get();
     let tokens = usage.and_then(|usage| usage::tokens(endpoint, usage));
     let known = |is_silent| Ok(Inspected { is_silent, tokens });
     match content(endpoint, &answer, retry_after)? {
         Content::Some => known(false),
         Content::Silent => known(true),
         // Some providers put code and message at the top level, with 200.
-        Content::None if answer.code.get().is_some() && answer.message.get().is_some() => {
+        Content::None if fields.code.get().is_some() && fields.message.get().is_some() => {
             let error = serde_json::from_slice(body).unwrap_or(RawValue::NULL);
             Err(classify_inner(error, retry_after))
         }
@@ -75,22 +76,22 @@ fn content(
     answer: &Answer<'_>,
     retry_after: Option<Duration>,
 ) -> Result<Content, Outcome> {
+    let Answer { fields, choices } = answer;
     Ok(match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => {
-            let choices = &answer.choices;
             if choices.have_failed() {
-                return Err(failure(choices.error, retry_after));
+                return Err(failure(choices.error.map(raw), retry_after));
             }
             if endpoint == Endpoint::ChatCompletions && choices.say_nothing() {
                 return Ok(Content::Silent);
             }
             Content::if_there(choices.are_there())
         }
-        Endpoint::Embeddings => Content::if_there(has_entries(answer.data)),
+        Endpoint::Embeddings => Content::if_there(has_entries(fields.data)),
         // `output` may be empty if the answer was cut short; `status` says so.
         Endpoint::Responses => {
-            let output = answer.output.get();
-            match answer.status.text().as_deref() {
+            let output = fields.output.get();
+            match fields.status.text().as_deref() {
                 Some("incomplete" | "in_progress" | "queued") => Content::Some,
                 Some("completed") if output.is_some_and(|output| !said::in_list(output)) => {
                     Content::Silent
@@ -100,62 +101,39 @@ fn content(
         }
         // A message may have no content if `stop_reason` says why.
         Endpoint::Messages => {
-            let has_said = answer.content.get().map(said::in_list);
-            match answer.stop_reason.text().as_deref().and_then(End::of) {
-                Some(End::Failed) => return Err(Outcome::ServerError { status: 500 }),
+            let has_said = fields.content.get().map(said::in_list);
+            match fields.stop_reason.text().as_deref().and_then(End::of) {
+                Some(End::Failed) => return Err(failure(None, retry_after)),
                 Some(end) if has_said == Some(false) && !end.explains_silence() => Content::Silent,
                 Some(_) if has_said == Some(false) => Content::Some,
                 _ => Content::if_there(has_said == Some(true)),
             }
         }
-        Endpoint::CountTokens => Content::if_there(answer.input_tokens.get().is_some()),
+        Endpoint::CountTokens => Content::if_there(fields.input_tokens.get().is_some()),
         Endpoint::Realtime | Endpoint::Other => Content::Some,
     })
-}
-
-/// The outcome of the choice that failed, if it names one.
-fn failure(error: Option<&str>, retry_after: Option<Duration>) -> Outcome {
-    match error {
-        Some(error) => classify_inner(raw(error), retry_after),
-        None => Outcome::ServerError { status: 500 },
-    }
 }
 
 fn raw(value: &str) -> &RawValue {
     serde_json::from_str(value).unwrap_or(RawValue::NULL)
 }
 
-/// The fields of an answer, of whatever API, that show whether it is one.
+wanted!(
+    /// The fields of an answer, of whatever API, that show whether it is one.
+    Fields:
+    error, data, output, content, stop_reason, input_tokens, code, message, status, usage
+);
+
+/// The same, and the choices of a chat.
 #[derive(Debug, Default)]
 struct Answer<'a> {
-    error: Field<'a>,
+    fields: Fields<'a>,
     choices: Choices<'a>,
-    data: Field<'a>,
-    output: Field<'a>,
-    content: Field<'a>,
-    stop_reason: Field<'a>,
-    input_tokens: Field<'a>,
-    code: Field<'a>,
-    message: Field<'a>,
-    status: Field<'a>,
-    usage: Field<'a>,
 }
 
 impl<'a> Wanted<'a> for Answer<'a> {
     fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        Some(match name {
-            "error" => &mut self.error,
-            "data" => &mut self.data,
-            "output" => &mut self.output,
-            "content" => &mut self.content,
-            "stop_reason" => &mut self.stop_reason,
-            "input_tokens" => &mut self.input_tokens,
-            "code" => &mut self.code,
-            "message" => &mut self.message,
-            "status" => &mut self.status,
-            "usage" => &mut self.usage,
-            _ => return None,
-        })
+        self.fields.field(name)
     }
 
     fn read(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<bool, Broken> {
@@ -174,6 +152,8 @@ fn has_entries(list: Field<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::inspect;
     use crate::request::Endpoint;
 
@@ -185,60 +165,53 @@ mod tests {
         }
     }
 
+    /// Checks a table: in each line what is seen, and the body.
+    fn check(endpoint: Endpoint, table: &str) {
+        for line in table.trim().lines() {
+            let (seen, body) = line.trim_start().split_once(' ').unwrap();
+            assert_eq!(look(endpoint, body), seen, "{line}");
+        }
+    }
+
     #[test]
     fn an_answer_is_told_from_what_only_looks_like_one() {
         let chat = Endpoint::ChatCompletions;
-        assert_eq!(
-            look(chat, r#"{"choices":[{"index":0}],"error":null}"#),
-            "ok"
-        );
         assert_eq!(look(chat, "\n\n"), "empty_reply");
-        assert_eq!(look(chat, "<html>"), "unparsable_reply");
-        assert_eq!(look(chat, r#"{"choices":[{"ind"#), "unparsable_reply");
-        assert_eq!(look(chat, r#"{"choices":[ ]}"#), "no_answer");
-        let failed = r#"{"choices":[{"finish_reason":"error","message":{"content":"Hal"}}]}"#;
-        assert_eq!(look(chat, failed), "server_error");
-        let slow = r#"{"choices":[{"finish_reason":"error","error":{"code":429,"message":"m"}}]}"#;
-        assert_eq!(look(chat, slow), "rate_limited");
-        assert_eq!(look(chat, "{}"), "no_answer");
-        for (reason, outcome) in [
-            ("stop", "no_answer"),
-            ("tool_calls", "no_answer"),
-            ("length", "ok"),
-            ("SAFETY", "ok"),
-            (
-                "function_call_filter: MALFORMED_FUNCTION_CALL",
-                "server_error",
-            ),
+        check(
+            chat,
+            r#"
+            ok {"choices":[{"index":0}],"error":null}
+            unparsable_reply <html>
+            unparsable_reply {"choices":[{"ind
+            no_answer {"choices":[ ]}
+            server_error {"choices":[{"finish_reason":"error","message":{"content":"Hal"}}]}
+            rate_limited {"choices":[{"finish_reason":"error","error":{"code":429,"message":"m"}}]}
+            no_answer {}
+            no_answer {"choices":[{"finish_reason":"stop","text":""}]}
+            ok {"choices":[{"finish_reason":"stop","text":"x"}]}
+            server_error {"error":{"type":"server_error"}}
+            rate_limited {"code":"rpm_rate_limit_exceeded","message":"m","choices":null}
+            "#,
+        );
+        let silent = r#"{"choices":[{"finish_reason":"stop","text":""}]}"#;
+        assert_eq!(look(Endpoint::Completions, silent), "ok");
+        let embedded = r#"{"data":[{"embedding":[]}]}"#;
+        assert_eq!(look(Endpoint::Embeddings, embedded), "ok");
+        let slip = "function_call_filter: MALFORMED_FUNCTION_CALL";
+        for (reason, silent, said) in [
+            ("stop", "no_answer", "ok"),
+            ("tool_calls", "no_answer", "ok"),
+            ("length", "ok", "ok"),
+            ("SAFETY", "ok", "ok"),
+            (slip, "server_error", "server_error"),
         ] {
-            let silent = format!(
-                r#"{{"choices":[{{"finish_reason":"{reason}","message":{{"role":"assistant","content":""}}}}]}}"#
-            );
-            assert_eq!(look(chat, &silent), outcome, "{reason}");
-            assert_eq!(
-                look(chat, &silent.replace(":\"\"", ":\"x\"")).replace("server_error", ""),
-                if outcome == "server_error" { "" } else { "ok" }
-            );
+            for (text, seen) in [("", silent), ("x", said)] {
+                let message = json!({ "role": "assistant", "content": text });
+                let choice = json!({ "finish_reason": reason, "message": message });
+                let body = json!({ "choices": [choice] }).to_string();
+                assert_eq!(look(chat, &body), seen, "{reason} {text}");
+            }
         }
-        let plain = r#"{"choices":[{"finish_reason":"stop","text":""}]}"#;
-        assert_eq!(look(Endpoint::Completions, plain), "ok");
-        assert_eq!(look(chat, plain), "no_answer");
-        assert_eq!(look(chat, &plain.replace(":\"\"", ":\"x\"")), "ok");
-        assert_eq!(
-            look(chat, r#"{"error":{"type":"server_error"}}"#),
-            "server_error"
-        );
-        assert_eq!(
-            look(
-                chat,
-                r#"{"code":"rpm_rate_limit_exceeded","message":"m","choices":null}"#
-            ),
-            "rate_limited"
-        );
-        assert_eq!(
-            look(Endpoint::Embeddings, r#"{"data":[{"embedding":[]}]}"#),
-            "ok"
-        );
     }
 
     #[test]
@@ -260,28 +233,14 @@ mod tests {
 
     #[test]
     fn a_response_may_lack_output_only_if_its_status_says_why() {
-        let responses = Endpoint::Responses;
-        assert_eq!(
-            look(
-                responses,
-                r#"{"status":"completed","error":null,"output":[{}]}"#
-            ),
-            "ok"
-        );
-        assert_eq!(
-            look(responses, r#"{"status":"incomplete","output":[]}"#),
-            "ok"
-        );
-        assert_eq!(
-            look(responses, r#"{"status":"completed","output":[]}"#),
-            "no_answer"
-        );
-        assert_eq!(
-            look(
-                responses,
-                r#"{"status":"failed","error":{"code":"server_error","message":"m"}}"#
-            ),
-            "server_error"
+        check(
+            Endpoint::Responses,
+            r#"
+            ok {"status":"completed","error":null,"output":[{}]}
+            ok {"status":"incomplete","output":[]}
+            no_answer {"status":"completed","output":[]}
+            server_error {"status":"failed","error":{"code":"server_error","message":"m"}}
+            "#,
         );
     }
 }

@@ -38,18 +38,10 @@ pub(super) fn in_message(message: &mut Reader<'_>) -> Result<bool, Broken> {
     Ok(says_something)
 }
 
-/// Whether the output of a response says anything.
-pub(super) fn in_output(output: Option<&RawValue>) -> bool {
-    output.is_some_and(|output| in_list(output.get()))
-}
-
 /// Whether a list says anything: the output of a response, or the content of a message of Anthropic's.
 pub(super) fn in_list(list: &str) -> bool {
-    parts(list).iter().any(Part::has_said)
-}
-
-fn parts(list: &str) -> Vec<Part<'_>> {
-    serde_json::from_str(list).unwrap_or_default()
+    let parts: Vec<Part<'_>> = serde_json::from_str(list).unwrap_or_default();
+    parts.iter().any(Part::has_said)
 }
 
 /// An item of an output, a block, or a part of one.

@@ -80,9 +80,6 @@ pub(super) fn outcome_of(error: &Value) -> Outcome {
     match error["code"].as_str() {
         Some(UNSOUND) => Outcome::InvalidReply(Defect::BadCall),
         Some(TOO_LARGE) => Outcome::InvalidReply(Defect::TooLarge),
-        Some(_) | None => match to_raw_value(error) {
-            Ok(error) => errors::classify_inner(&error, None),
-            Err(_) => Outcome::ServerError { status: 500 },
-        },
+        Some(_) | None => errors::failure(to_raw_value(error).ok().as_deref(), None),
     }
 }

@@ -99,6 +99,17 @@ pub(in crate::dialect) fn classify_inner(
     by_words(&reply, &error)
 }
 
+/// The outcome for a failure inside a success reply; without an error object, it is the upstream's fault.
+pub(in crate::dialect) fn failure(
+    error: Option<&RawValue>,
+    retry_after: Option<Duration>,
+) -> Outcome {
+    match error {
+        Some(error) => classify_inner(error, retry_after),
+        None => Outcome::ServerError { status: 500 },
+    }
+}
+
 /// The outcome for an error, unless it is none of the API's.
 fn outcome(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
     let outcome = by_words(reply, error);

@@ -17,7 +17,7 @@ use self::message_event::MessageEvent;
 use self::response_event::{ResponseEvent, is_unseen_work};
 use self::shape::Shape;
 use super::conversation::End;
-use super::errors::classify_inner;
+use super::errors::failure;
 use super::heartbeat::heartbeat;
 use super::said::Part;
 use super::usage;
@@ -373,10 +373,8 @@ impl StreamReader {
     }
 }
 
-/// The failure that an error object reports; without one, it is the upstream's fault.
 fn failed(error: Option<&RawValue>) -> Signal {
-    let outcome = error.map(|error| classify_inner(error, None));
-    Signal::Failed(outcome.unwrap_or(Outcome::ServerError { status: 500 }))
+    Signal::Failed(failure(error, None))
 }
 
 /// What comes is not an event of this API.

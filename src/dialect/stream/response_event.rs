@@ -76,8 +76,8 @@ impl<'a> ResponseEvent<'a> {
     }
 
     pub(super) fn has_output(&self) -> bool {
-        let response = self.response.as_ref();
-        response.is_some_and(|response| said::in_output(response.output))
+        let output = self.response.as_ref().and_then(|response| response.output);
+        output.is_some_and(|output| said::in_list(output.get()))
     }
 }
 
