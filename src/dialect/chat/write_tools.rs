@@ -63,14 +63,12 @@ impl Toolbox {
                 (parameters(), None)
             }
         };
-        if let Some(text) = &mut description {
-            let (begin, rest) = cut(text, longest);
-            let end = begin.len();
-            if !rest.is_empty() {
-                let more = format!("The description of the tool {name} goes on: {rest}");
-                self.more.push(more);
-            }
-            text.truncate(end);
+        if let (Some(text), Some(longest)) = (&mut description, longest)
+            && text.len() > longest
+        {
+            let rest = text.split_off(text.floor_char_boundary(longest));
+            let more = format!("The description of the tool {name} goes on: {rest}");
+            self.more.push(more);
         }
         let function = Described {
             name,
@@ -95,12 +93,5 @@ fn written(choice: &Choice, names: &mut Names) -> Value {
             let name = names.sent(&tool.name, tool.namespace.as_deref());
             json!({ "type": FUNCTION, "function": { "name": name } })
         }
-    }
-}
-
-fn cut(text: &str, longest: Option<usize>) -> (&str, &str) {
-    match longest {
-        Some(longest) if text.len() > longest => text.split_at(text.floor_char_boundary(longest)),
-        _ => (text, ""),
     }
 }

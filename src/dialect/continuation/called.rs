@@ -75,11 +75,8 @@ const PENDING: &str = "This call has not been run yet. It is run when your messa
 
 /// These turns as messages or items behind the request's conversation, and the choice that rules out further calls: what was told
 /// must not be called again.
-pub(super) fn turns(
-    endpoint: Endpoint,
-    turns: &[CallingTurn],
-) -> Option<(Vec<Box<RawValue>>, Value)> {
-    let mut added = Added::default();
+pub(super) fn turns(endpoint: Endpoint, turns: &[CallingTurn]) -> Option<(Added, Value)> {
+    let mut added = Added::new();
     for turn in turns {
         match endpoint {
             Endpoint::Messages => put_blocks(&mut added, turn)?,
@@ -91,32 +88,25 @@ pub(super) fn turns(
         Endpoint::Messages => json!({ "type": "none" }),
         _ => "none".into(),
     };
-    Some((added.0, none))
+    Some((added, none))
 }
 
 /// What is put behind a conversation.
-#[derive(Default)]
-struct Added(Vec<Box<RawValue>>);
-
-impl Added {
-    fn push(&mut self, message: &impl Serialize) -> Option<()> {
-        self.0.push(to_raw_value(message).ok()?);
-        Some(())
-    }
-}
+type Added = Vec<Box<RawValue>>;
 
 fn put_messages(added: &mut Added, turn: &CallingTurn) -> Option<()> {
     let text = Some(&turn.text).filter(|text| !text.is_empty());
-    let calls: Vec<Value> = turn.calls.iter().map(chat_call).collect();
-    added.push(&json!({ "role": "assistant", "content": text, "tool_calls": calls }))?;
+    let calls = turn.calls.iter();
+    let calls: Vec<Value> = calls
+        .map(|call| chat::call(&call.id, &call.name, call.is_custom, &call.arguments()))
+        .collect();
+    let answer = json!({ "role": "assistant", "content": text, "tool_calls": calls });
+    added.push(to_raw_value(&answer).ok()?);
     for call in &turn.calls {
-        added.push(&json!({ "role": "tool", "tool_call_id": call.id, "content": PENDING }))?;
+        let result = json!({ "role": "tool", "tool_call_id": call.id, "content": PENDING });
+        added.push(to_raw_value(&result).ok()?);
     }
     Some(())
-}
-
-fn chat_call(call: &ToldCall) -> Value {
-    chat::call(&call.id, &call.name, call.is_custom, &call.arguments())
 }
 
 /// What a message for Claude has in it.
@@ -154,36 +144,34 @@ fn put_blocks(added: &mut Added, turn: &CallingTurn) -> Option<()> {
         });
     }
     let role = "assistant";
-    added.push(&Message { role, content })?;
-    let result = |call| Block::ToolResult {
-        tool_use_id: call,
+    added.push(to_raw_value(&Message { role, content }).ok()?);
+    let results = turn.calls.iter().map(|call| Block::ToolResult {
+        tool_use_id: &call.id,
         content: PENDING,
-    };
-    let content = turn.calls.iter().map(|call| result(&call.id)).collect();
-    let role = "user";
-    added.push(&Message { role, content })
+    });
+    let (role, content) = ("user", results.collect());
+    added.push(to_raw_value(&Message { role, content }).ok()?);
+    Some(())
 }
 
 fn put_items(added: &mut Added, turn: &CallingTurn) -> Option<()> {
     if !turn.text.is_empty() {
-        added.push(&json!({ "role": "assistant", "content": turn.text }))?;
+        let said = json!({ "role": "assistant", "content": turn.text });
+        added.push(to_raw_value(&said).ok()?);
     }
-    let (function, custom) = ("function_call", "custom_tool_call");
+    let mut results = Vec::new();
     for call in &turn.calls {
-        let (kind, field) = if call.is_custom {
-            (custom, "input")
-        } else {
-            (function, "arguments")
+        let (kind, field) = match call.is_custom {
+            true => ("custom_tool_call", "input"),
+            false => ("function_call", "arguments"),
         };
-        added.push(
-            &json!({ "type": kind, "call_id": call.id, "name": call.name, field: call.arguments() }),
-        )?;
+        let item =
+            json!({ "type": kind, "call_id": call.id, "name": call.name, field: call.arguments() });
+        added.push(to_raw_value(&item).ok()?);
+        let kind = format!("{kind}_output");
+        let result = json!({ "type": kind, "call_id": call.id, "output": PENDING });
+        results.push(to_raw_value(&result).ok()?);
     }
-    for call in &turn.calls {
-        let kind = if call.is_custom { custom } else { function };
-        added.push(
-            &json!({ "type": format!("{kind}_output"), "call_id": call.id, "output": PENDING }),
-        )?;
-    }
+    added.append(&mut results);
     Some(())
 }

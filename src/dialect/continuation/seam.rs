@@ -125,10 +125,7 @@ struct Pending;
 
 /// The last words of a text.
 pub(super) fn anchor(text: &str) -> &str {
-    let start = text.len().saturating_sub(ANCHOR);
-    let start = (start..text.len())
-        .find(|place| text.is_char_boundary(*place))
-        .unwrap_or(text.len());
+    let start = text.ceil_char_boundary(text.len().saturating_sub(ANCHOR));
     // Whole words are easier to repeat.
     let words = match text[start..].find(' ') {
         Some(space) if start > 0 && text.len() - start - space > TELLING => {

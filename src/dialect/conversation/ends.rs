@@ -26,28 +26,18 @@ impl End {
         }
         // An unknown reason of a text that was said is an end like another.
         let is = |(known, _): &&(&str, Self)| name.eq_ignore_ascii_case(known);
-        Some(
-            WORDS
-                .iter()
-                .find(is)
-                .map_or(Self::Whole, |(_, end)| end.clone()),
-        )
+        let known = WORDS.iter().find(is);
+        Some(known.map_or(Self::Whole, |(_, end)| end.clone()))
     }
 
     /// Whether an answer that says nothing is one all the same, because this is why.
     pub fn explains_silence(&self) -> bool {
-        match self {
-            Self::Stop(_) | Self::Limit | Self::Filtered => true,
-            Self::Whole | Self::Calls | Self::Failed => false,
-        }
+        matches!(self, Self::Stop(_) | Self::Limit | Self::Filtered)
     }
 
     /// Whether the answer was cut: then the client sees that what came last may be incomplete.
     pub fn is_cut(&self) -> bool {
-        match self {
-            Self::Limit | Self::Filtered => true,
-            Self::Whole | Self::Stop(_) | Self::Calls | Self::Failed => false,
-        }
+        matches!(self, Self::Limit | Self::Filtered)
     }
 }
 

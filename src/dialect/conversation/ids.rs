@@ -26,7 +26,7 @@ pub fn short_id(id: &str) -> Option<String> {
     Some(format!("call_{:016x}", fingerprint(id.as_bytes())))
 }
 
-/// How ids are put so that a provider of chats accepts them.
+/// How ids are put so that a provider accepts them.
 pub fn form_of(accepted: Accepted) -> fn(&str) -> String {
     match accepted {
         Accepted::Any => str::to_owned,

@@ -6,8 +6,7 @@ pub const NOTHING: &str = "(empty)";
 /// The instruction to continue a prefill.
 pub fn continue_prompt(prefill: &str) -> String {
     const ENOUGH: usize = 200;
-    let start = prefill.len().saturating_sub(ENOUGH);
-    let start = prefill.ceil_char_boundary(start);
+    let start = prefill.ceil_char_boundary(prefill.len().saturating_sub(ENOUGH));
     format!(
         "Continue your last message exactly behind its last words: {}",
         prefill[start..].trim()

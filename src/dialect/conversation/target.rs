@@ -52,6 +52,17 @@ pub struct Reading {
     pub stops: Vec<String>,
 }
 
+impl Reading {
+    /// For a request of which only the names of tools count.
+    pub fn of(names: Names) -> Self {
+        Self {
+            names,
+            has_answer_tool: false,
+            stops: Vec::new(),
+        }
+    }
+}
+
 /// What the writer of an answer has to know of the client's request.
 #[derive(Clone, Debug)]
 pub struct Asked {

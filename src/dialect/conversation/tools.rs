@@ -122,9 +122,7 @@ impl Choice {
         };
         match self {
             Self::Among { names, .. } => names.iter().any(is_it),
-            Self::Unsaid | Self::Auto | Self::Never | Self::Any | Self::One(_) | Self::Search => {
-                true
-            }
+            _ => true,
         }
     }
 

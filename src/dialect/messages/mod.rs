@@ -28,6 +28,7 @@ pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_blocks::available;
 pub use read_request::read_request;
+pub use think::budget_within;
 pub use tree::read_tree;
 pub use write_answer::write_answer;
 pub use write_request::write_request;

@@ -6,9 +6,6 @@ use super::wire::{Block, Choice, Request};
 use crate::catalogue::{Facts, Sampling, Thinking, Unthinking};
 use crate::dialect::conversation::{Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted};
 
-/// The smallest budget that is accepted.
-const LEAST: u64 = 1024;
-
 /// Asks for reasoning, as far as the rest of the request allows it.
 pub(super) fn think(wanted: &Wanted, facts: &Facts, request: &mut Request, dropped: &mut Dropped) {
     if !wanted.is_asked_for() {
@@ -94,12 +91,17 @@ fn think_within_budget(wanted: &Wanted, request: &mut Request) -> bool {
     let budget = wanted
         .budget
         .unwrap_or_else(|| wanted.effort.unwrap_or(Effort::High).budget());
-    let budget = budget.max(LEAST).min(request.max_tokens / 2);
-    if budget < LEAST {
-        return false;
-    }
-    request.thinking = Some(json!({ "type": "enabled", "budget_tokens": budget }));
-    true
+    let budget = budget_within(request.max_tokens, budget);
+    let thinking = |budget| json!({ "type": "enabled", "budget_tokens": budget });
+    request.thinking = budget.map(thinking);
+    budget.is_some()
+}
+
+/// As much of a budget of tokens for reasoning as fits into an answer of at most `most`; `None`: there are too few.
+pub fn budget_within(most: u64, budget: u64) -> Option<u64> {
+    // The smallest that is accepted.
+    const LEAST: u64 = 1024;
+    Some(budget.max(LEAST).min(most / 2)).filter(|budget| *budget >= LEAST)
 }
 
 /// Writes how the next token is chosen. Models that reason accept nothing of it, nor do the newer ones.

@@ -16,6 +16,7 @@ use crate::dialect::adapt::fields::{self, read, replace};
 use crate::dialect::adapt::schemas;
 use crate::dialect::conversation::fields::object;
 use crate::dialect::conversation::{Effort, continue_prompt, plain_id};
+use crate::dialect::messages::budget_within;
 use crate::wire::json::Fields;
 
 /// The body of a request, adapted to this model, and the fields that were dropped; `None`: nothing had to change.
@@ -290,13 +291,9 @@ fn prefill_of(turn: &Value) -> Option<String> {
     }
 }
 
-/// The smallest budget that is accepted.
-const LEAST_BUDGET: u64 = 1024;
-
-/// The budget of tokens for reasoning, within an answer of at most `most` tokens; `None`: there are too few.
+/// The budget of tokens that stands for an effort, within an answer of at most `most` tokens; `None`: there are too few.
 fn budget(effort: &str, most: u64) -> Option<u64> {
-    let effort = Effort::of(effort).unwrap_or(Effort::High);
-    Some(effort.budget().min(most / 2)).filter(|budget| *budget >= LEAST_BUDGET)
+    budget_within(most, Effort::of(effort).unwrap_or(Effort::High).budget())
 }
 
 /// Fields that the newer models reject.

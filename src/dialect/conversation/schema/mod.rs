@@ -13,52 +13,37 @@ use fold::Folded;
 
 use super::dropped::{Dropped, Field};
 
-/// Whose rules a schema must keep to.
+/// Whose rules the schema of a tool must keep to. All take JSON Schema of 2020-12 without what has no meaning there, whose root
+/// describes an object, and whose arrays have items; anything else makes them refuse the whole request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taker {
-    /// `OpenAI` and those that copy it.
+    /// `OpenAI` and those that copy it: "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at
+    /// the top level".
     OpenAi,
-    /// Anthropic.
+    /// Anthropic: "`input_schema` does not support oneOf, allOf, or anyOf at the top level", "Property keys should match
+    /// pattern '^[a-zA-Z0-9_.-]{1,64}$'".
     Anthropic,
 }
 
-/// What an API takes as the schema of a tool. All take JSON Schema of 2020-12 without what has no meaning there, whose
-/// root describes an object, and whose arrays have items; anything else makes them refuse the whole request.
-struct Rules {
-    /// What the root must not have. What has alternatives is merged into one object, the rest is told in the description.
-    not_at_root: &'static [&'static str],
-    /// Whether an argument may have this name.
-    takes_name: fn(&str) -> bool,
-}
-
-/// "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level"
-const OPENAI: Rules = Rules {
-    not_at_root: &["enum", "not"],
-    takes_name: |_| true,
-};
-
-/// "`input_schema` does not support oneOf, allOf, or anyOf at the top level", "Property keys should match pattern
-/// '^[a-zA-Z0-9_.-]{1,64}$'"
-const ANTHROPIC: Rules = Rules {
-    not_at_root: &[],
-    takes_name: |name| {
-        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        (1..=64).contains(&name.len()) && name.bytes().all(is_fine)
-    },
-};
-
 impl Taker {
-    fn rules(self) -> &'static Rules {
+    /// What the root must not have. What has alternatives is merged into one object, the rest is told in the description.
+    fn not_at_root(self) -> &'static [&'static str] {
         match self {
-            Self::OpenAi => &OPENAI,
-            Self::Anthropic => &ANTHROPIC,
+            Self::OpenAi => &["enum", "not"],
+            Self::Anthropic => &[],
         }
+    }
+
+    /// Whether an argument may have this name.
+    fn takes_name(self, name: &str) -> bool {
+        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        self == Self::OpenAi || (1..=64).contains(&name.len()) && name.bytes().all(is_fine)
     }
 }
 
 /// The schema of a tool's arguments; what it cannot say there is told in the description.
 pub fn of_tool(schema: Value, taker: Taker, description: &mut Option<String>) -> Value {
-    let (schema, notes) = object(schema, taker.rules());
+    let (schema, notes) = object(schema, taker);
     if !notes.is_empty() {
         let described = description.get_or_insert_default();
         if !described.is_empty() {
@@ -76,7 +61,7 @@ pub fn of_answer(mut schema: Value, taker: Taker) -> Option<Value> {
             if !may_be_object(&schema) {
                 return None;
             }
-            let (mut schema, notes) = object(schema, taker.rules());
+            let (mut schema, notes) = object(schema, taker);
             if !notes.is_empty() {
                 enforced::describe(schema.as_object_mut()?, &notes.join("\n"));
             }
@@ -103,7 +88,7 @@ pub fn keeps_strict(asked: Option<bool>, schema: &Value, dropped: &mut Dropped) 
 }
 
 /// A schema of an object, and what is not said in it.
-fn object(schema: Value, rules: &Rules) -> (Value, Vec<String>) {
+fn object(schema: Value, taker: Taker) -> (Value, Vec<String>) {
     let Folded {
         mut fields,
         mut notes,
@@ -115,13 +100,12 @@ fn object(schema: Value, rules: &Rules) -> (Value, Vec<String>) {
     if !properties.is_object() {
         *properties = Map::new().into();
     }
-    for keyword in rules.not_at_root {
+    for keyword in taker.not_at_root() {
         if let Some(value) = fields.shift_remove(*keyword) {
             notes.push(format!("{{{keyword}: {value}}}"));
         }
     }
-    let odd = odd_names(&fields, rules.takes_name);
-    for name in odd {
+    for name in odd_names(&fields, taker) {
         leave_open(&mut fields, &name, &mut notes);
     }
     let mut schema = Value::Object(fields);
@@ -129,9 +113,9 @@ fn object(schema: Value, rules: &Rules) -> (Value, Vec<String>) {
     (schema, notes)
 }
 
-fn odd_names(fields: &Map<String, Value>, takes_name: fn(&str) -> bool) -> Vec<String> {
+fn odd_names(fields: &Map<String, Value>, taker: Taker) -> Vec<String> {
     let properties = fields["properties"].as_object().into_iter().flatten();
-    let odd = properties.filter(|(name, _)| !takes_name(name));
+    let odd = properties.filter(|(name, _)| !taker.takes_name(name));
     odd.map(|(name, _)| name.clone()).collect()
 }
 
