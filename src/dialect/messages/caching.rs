@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wire::{Block, Request, Tool};
+use super::wire::{Block, Request, Said, Tool};
 use crate::dialect::conversation::{Caching, Dropped, Field, Target, ephemeral};
 
 /// The most marks in a request: `A maximum of 4 blocks with cache_control may be provided`.
@@ -58,17 +58,10 @@ fn marks(request: &mut Request) -> Vec<&mut Option<Value>> {
 }
 
 fn marks_of<'a>(block: &'a mut Block, marks: &mut Vec<&'a mut Option<Value>>) {
-    if let Block::ToolResult {
-        content,
-        cache_control,
-        ..
-    } = block
-    {
+    if let Said::ToolResult { content, .. } = &mut block.said {
         for block in content {
             marks_of(block, marks);
         }
-        marks.push(cache_control);
-    } else {
-        marks.extend(block.mark());
     }
+    marks.push(&mut block.cache_control);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wire::{Block, Source};
+use super::wire::{Said, Source};
 use crate::dialect::conversation::fields::{Object, list, object, take, take_object, take_text};
 use crate::dialect::conversation::{Content, Media, PDF, Unsaid, is_pdf, plain_kind, text_in};
 
@@ -62,7 +62,7 @@ fn read_source(mut source: Object) -> Result<Media, Unsaid> {
 }
 
 /// Writes an image.
-pub(super) fn image(media: Media) -> Result<Block, Unsaid> {
+pub(super) fn image(media: Media) -> Result<Said, Unsaid> {
     let source = match media {
         Media::Url(url) if is_fetched(&url) => Source::Url { url },
         Media::Inline { kind, data } => match image_kind(&kind) {
@@ -71,7 +71,7 @@ pub(super) fn image(media: Media) -> Result<Block, Unsaid> {
         },
         Media::Url(_) | Media::Text(_) => return Err(Unsaid("images of this kind")),
     };
-    Ok(shown(source))
+    Ok(Said::Image { source })
 }
 
 /// "Only HTTPS URLs are supported": others, and data that are not in base64 (`data:image/svg+xml,…`), are not fetched.
@@ -80,19 +80,12 @@ fn is_fetched(url: &str) -> bool {
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
-fn shown(source: Source) -> Block {
-    Block::Image {
-        source,
-        cache_control: None,
-    }
-}
-
 /// Writes a document; `None`: there is nothing in it, which is not accepted.
 pub(super) fn document(
     media: Media,
     title: Option<String>,
     context: Option<String>,
-) -> Result<Option<Block>, Unsaid> {
+) -> Result<Option<Said>, Unsaid> {
     let source = match media {
         Media::Url(url) if is_fetched(&url) => Source::Url { url },
         Media::Url(_) => return Err(Unsaid("files of this kind")),
@@ -101,7 +94,8 @@ pub(super) fn document(
             if is_pdf(&kind, &data) {
                 base64_source(PDF, data)
             } else if let Some(kind) = image_kind(&kind) {
-                return Ok(Some(shown(base64_source(kind, data))));
+                let source = base64_source(kind, data);
+                return Ok(Some(Said::Image { source }));
             } else {
                 text_source(text_in(&kind, &data).ok_or(Unsaid("files of this kind"))?)
             }
@@ -110,11 +104,10 @@ pub(super) fn document(
     if matches!(&source, Source::Text { data, .. } if data.trim().is_empty()) {
         return Ok(None);
     }
-    Ok(Some(Block::Document {
+    Ok(Some(Said::Document {
         source,
         title: title.filter(|title| !title.is_empty()),
         context: context.filter(|context| !context.is_empty()),
-        cache_control: None,
     }))
 }
 

@@ -61,17 +61,23 @@ pub(super) struct Message {
 
 /// A block of a message.
 #[derive(Debug, Serialize)]
+pub(super) struct Block {
+    #[serde(flatten)]
+    pub(super) said: Said,
+    /// The caching mark behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache_control: Option<Value>,
+}
+
+/// What is said in a block.
+#[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum Block {
+pub(super) enum Said {
     Text {
         text: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<Value>,
     },
     Image {
         source: Source,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<Value>,
     },
     Document {
         source: Source,
@@ -79,8 +85,6 @@ pub(super) enum Block {
         title: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         context: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<Value>,
     },
     Thinking {
         thinking: String,
@@ -94,17 +98,13 @@ pub(super) enum Block {
         name: String,
         /// The JSON of an object, as it was written.
         input: Box<RawValue>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<Value>,
     },
     ToolResult {
         tool_use_id: String,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         is_error: bool,
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        content: Vec<Self>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cache_control: Option<Value>,
+        content: Vec<Block>,
     },
 }
 
@@ -176,33 +176,33 @@ impl Choice {
 }
 
 impl Block {
-    /// A text.
-    pub(super) fn text(text: impl Into<String>) -> Self {
-        Self::Text {
-            text: text.into(),
-            cache_control: None,
+    /// A block with this mark; thoughts take none.
+    pub(super) fn new(said: Said, mark: Option<Value>) -> Self {
+        let cache_control = mark.filter(|_| !said.is_thought());
+        Self {
+            said,
+            cache_control,
         }
     }
 
-    /// The caching mark behind it; `None`: it takes none.
-    pub(super) fn mark(&mut self) -> Option<&mut Option<Value>> {
-        match self {
-            Self::Text { cache_control, .. }
-            | Self::Image { cache_control, .. }
-            | Self::Document { cache_control, .. }
-            | Self::ToolUse { cache_control, .. }
-            | Self::ToolResult { cache_control, .. } => Some(cache_control),
-            Self::Thinking { .. } | Self::RedactedThinking { .. } => None,
-        }
+    /// A text without a mark.
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::new(Said::Text { text: text.into() }, None)
     }
 
     /// Whether it is a thought, readable or not.
     pub(super) fn is_thought(&self) -> bool {
-        matches!(self, Self::Thinking { .. } | Self::RedactedThinking { .. })
+        self.said.is_thought()
     }
 
     /// Whether it calls a tool.
     pub(super) fn is_call(&self) -> bool {
-        matches!(self, Self::ToolUse { .. })
+        matches!(self.said, Said::ToolUse { .. })
+    }
+}
+
+impl Said {
+    fn is_thought(&self) -> bool {
+        matches!(self, Self::Thinking { .. } | Self::RedactedThinking { .. })
     }
 }

@@ -4,7 +4,7 @@ use std::mem::{replace, take};
 
 use super::caching;
 use super::think::{JSON_ANSWER, keep_to, sample, think};
-use super::wire::{Block, Message, Metadata, Request};
+use super::wire::{Block, Message, Metadata, Request, Said};
 use super::write_tools::{Shape, Toolbox};
 use super::write_turns::Turns;
 use crate::catalogue::Facts;
@@ -73,9 +73,8 @@ pub fn write_request(
         // The keys of what is written are texts, so it cannot fail.
         body: serde_json::to_vec(&request).map_err(|_| Unsaid("this request"))?,
         reading: Reading {
-            names: toolbox.names,
             has_answer_tool,
-            stops: Vec::new(),
+            ..Reading::of(toolbox.names)
         },
         dropped,
     })
@@ -91,13 +90,13 @@ fn begin(facts: &Facts, request: &mut Request) {
         return;
     };
     if facts.takes_prefill {
-        if let Some(Block::Text { text, .. }) = last.content.last_mut() {
+        if let Some(Said::Text { text }) = last.content.last_mut().map(|last| &mut last.said) {
             text.truncate(text.trim_end().len());
         }
         return;
     }
-    let texts = last.content.iter().filter_map(|block| match block {
-        Block::Text { text, .. } => Some(text.as_str()),
+    let texts = last.content.iter().filter_map(|block| match &block.said {
+        Said::Text { text } => Some(text.as_str()),
         _ => None,
     });
     let prompt = continue_prompt(&texts.collect::<String>());

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::media::{document, image};
-use super::wire::{Block, Message, Request};
+use super::wire::{Block, Message, Request, Said};
 use crate::dialect::conversation::{
     Api, Call, CallResult, Content, Dropped, Field, Input, NOTHING, Names, Part, Role, Signature,
     Thought, Turn, Unsaid, as_arguments,
@@ -111,28 +111,23 @@ impl Turns<'_> {
         let blocks = self.blocks(parts, Role::System)?;
         Ok(blocks
             .into_iter()
-            .partition(|block| matches!(block, Block::Text { .. })))
+            .partition(|block| matches!(block.said, Said::Text { .. })))
     }
 
     fn blocks(&mut self, parts: Vec<Part>, role: Role) -> Result<Vec<Block>, Unsaid> {
         let mut blocks = Vec::with_capacity(parts.len());
         for part in parts {
-            let Some(mut block) = self.block(part.content, role)? else {
-                continue;
-            };
-            if let Some(mark) = block.mark() {
-                *mark = part.cache;
-            }
-            blocks.push(block);
+            let said = self.said(part.content, role)?;
+            blocks.extend(said.map(|said| Block::new(said, part.cache)));
         }
         Ok(blocks)
     }
 
     /// `None`: it is left out, or there is nothing in it, which is not accepted.
-    fn block(&mut self, content: Content, role: Role) -> Result<Option<Block>, Unsaid> {
+    fn said(&mut self, content: Content, role: Role) -> Result<Option<Said>, Unsaid> {
         Ok(match content {
             Content::Text(text) | Content::Refusal(text) => {
-                says_something(&text).then(|| Block::text(text))
+                says_something(&text).then_some(Said::Text { text })
             }
             Content::Image { .. } | Content::Document { .. } if role == Role::Assistant => {
                 // Only users can show something.
@@ -156,7 +151,7 @@ impl Turns<'_> {
     }
 
     /// Only its provider accepts a thought, and only as it signed it.
-    fn thought(&mut self, thought: Thought) -> Option<Block> {
+    fn thought(&mut self, thought: Thought) -> Option<Said> {
         match thought.signature {
             Some(Signature {
                 of: Api::Messages,
@@ -164,8 +159,8 @@ impl Turns<'_> {
                 is_redacted,
                 ..
             }) => Some(match is_redacted {
-                true => Block::RedactedThinking { data },
-                false => Block::Thinking {
+                true => Said::RedactedThinking { data },
+                false => Said::Thinking {
                     thinking: thought.text,
                     signature: data,
                 },
@@ -177,30 +172,28 @@ impl Turns<'_> {
         }
     }
 
-    fn call(&mut self, call: Call) -> Block {
+    fn call(&mut self, call: Call) -> Said {
         let arguments = match call.input {
             Input::Json(arguments) => arguments,
             Input::Text(text) => as_arguments(&text),
         };
-        Block::ToolUse {
+        Said::ToolUse {
             id: call.id,
             name: self.names.sent(&call.name, call.namespace.as_deref()),
             // By now they are the JSON of an object.
             input: RawValue::from_string(arguments).unwrap_or_else(|_| RawValue::NULL.to_owned()),
-            cache_control: None,
         }
     }
 
-    fn result(&mut self, result: CallResult) -> Result<Block, Unsaid> {
+    fn result(&mut self, result: CallResult) -> Result<Said, Unsaid> {
         let mut content = self.blocks(result.parts, Role::User)?;
         if content.is_empty() {
             content.push(Block::text(NOTHING));
         }
-        Ok(Block::ToolResult {
+        Ok(Said::ToolResult {
             tool_use_id: result.id,
             is_error: result.is_error,
             content,
-            cache_control: None,
         })
     }
 }
