@@ -1,12 +1,13 @@
 //! Writes a chat request, as its provider wants it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::effort::effort;
 use super::prefill::put_prefill;
 use super::request_body::Body;
 use super::write_messages::{Transcript, is_original};
 use super::write_tools::Toolbox;
+use crate::dialect::conversation::fields::{Object, put};
 use crate::dialect::conversation::schema::{self, Taker};
 use crate::dialect::conversation::{
     Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written, history,
@@ -33,7 +34,8 @@ pub fn write_request(
     let origin = conversation.origin;
     let stops = conversation.stop.clone();
     let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, &[]);
-    history::repair(&mut conversation.turns, own_id);
+    // Any id is accepted; it is replaced when it is written.
+    history::repair(&mut conversation.turns, str::to_owned);
     let mut dropped = std::mem::replace(&mut conversation.dropped, Dropped::nothing(origin));
     let toolbox = Toolbox::of(
         std::mem::take(&mut conversation.tools.list),
@@ -50,7 +52,7 @@ pub fn write_request(
     let mut draft = Draft {
         target,
         conversation,
-        fields: Map::new(),
+        fields: Object::new(),
         dropped,
     };
     draft.limit();
@@ -76,37 +78,25 @@ pub fn write_request(
     Ok(Written {
         body: serde_json::to_vec(&body).map_err(|_| Unsaid("a request"))?,
         reading: Reading {
-            names,
-            has_answer_tool: false,
             stops,
+            ..Reading::of(names)
         },
         dropped: draft.dropped,
     })
-}
-
-/// Any id is accepted; it is replaced when it is written.
-fn own_id(id: &str) -> String {
-    if id.is_empty() {
-        return "call".to_owned();
-    }
-    id.to_owned()
 }
 
 /// The fields of a request while they are written.
 struct Draft<'a> {
     target: &'a Target<'a>,
     conversation: Conversation,
-    fields: Map<String, Value>,
+    fields: Object,
     dropped: Dropped,
 }
 
 impl Draft<'_> {
     /// Sets a field, unless the value is null.
     fn put(&mut self, field: &str, value: impl Into<Value>) {
-        let value = value.into();
-        if !value.is_null() {
-            self.fields.insert(field.to_owned(), value);
-        }
+        put(&mut self.fields, field, value);
     }
 
     fn limit(&mut self) {
@@ -128,12 +118,11 @@ impl Draft<'_> {
 
     fn sample(&mut self) {
         let sampling = std::mem::take(&mut self.conversation.sampling);
-        let number = |number: Option<serde_json::Number>| number.map_or(Value::Null, Value::Number);
-        self.put("temperature", number(sampling.temperature));
-        self.put("top_p", number(sampling.top_p));
-        self.put("presence_penalty", number(sampling.presence_penalty));
-        self.put("frequency_penalty", number(sampling.frequency_penalty));
-        self.put("seed", number(sampling.seed));
+        self.put("temperature", sampling.temperature);
+        self.put("top_p", sampling.top_p);
+        self.put("presence_penalty", sampling.presence_penalty);
+        self.put("frequency_penalty", sampling.frequency_penalty);
+        self.put("seed", sampling.seed);
         if sampling.top_k.is_some() {
             self.dropped.field(Field::TopK);
         }

@@ -88,6 +88,14 @@ pub fn take_list(fields: &mut Object, name: &str) -> Vec<Value> {
     list(take(fields, name))
 }
 
+/// Puts a value in a field, unless it is null.
+pub fn put(fields: &mut Object, name: &str, value: impl Into<Value>) {
+    let value = value.into();
+    if !value.is_null() {
+        fields.insert(name.to_owned(), value);
+    }
+}
+
 /// The type of an object; empty if it says none.
 pub fn kind_of(fields: &Object) -> &str {
     let kind = fields.get("type").and_then(Value::as_str);

@@ -3,15 +3,16 @@
 use std::mem::{replace, take};
 
 use serde::Serialize;
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 
 use super::items::Item;
 use super::write_input::{Writer, continued, split_instructions};
 use super::write_tools::{Written as Declared, write_choice, write_search, write_tool};
-use crate::catalogue::Facts;
+use crate::catalogue::{CallIds, Facts};
+use crate::dialect::conversation::fields::{Object, put};
 use crate::dialect::conversation::{
     Api, Choice, Conversation, Dropped, Effort, Field, Format, Names, Reading, Sampling, Target,
-    Thinking, Tools, Turn, Unsaid, Written, history, schema, short_id, thoughts,
+    Thinking, Tools, Turn, Unsaid, Written, form_of, history, schema, thoughts,
 };
 
 /// The longest name of a tool.
@@ -28,73 +29,10 @@ struct Body<'a> {
     input: Vec<Item>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Declared>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_choice: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parallel_tool_calls: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<Reasoning>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    include: Option<[&'static str; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_output_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<Number>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<Number>,
     #[serde(flatten)]
-    about: About,
+    fields: Object,
     store: bool,
     stream: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Reasoning {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effort: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Text {
-    #[serde(skip_serializing_if = "Value::is_null")]
-    format: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verbosity: Option<String>,
-}
-
-/// Whom the request is for, and what it costs.
-#[derive(Debug, Serialize)]
-struct About {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    safety_identifier: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service_tier: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompt_cache_retention: Option<String>,
-}
-
-impl About {
-    fn of(conversation: &mut Conversation, dropped: &mut Dropped) -> Self {
-        let user = conversation.user.take();
-        let safety_identifier = conversation.safety_identifier.take();
-        let caching = take(&mut conversation.caching);
-        dropped.keep(caching.automatic, Field::CacheControl, false);
-        Self {
-            user: dropped.keep_short(user, Field::User),
-            safety_identifier: dropped.keep_short(safety_identifier, Field::SafetyIdentifier),
-            service_tier: conversation.service_tier.take(),
-            prompt_cache_key: dropped.keep_short(caching.key, Field::PromptCacheKey),
-            prompt_cache_retention: caching.retention,
-        }
-    }
 }
 
 /// Writes a request.
@@ -107,10 +45,10 @@ pub fn write_request(
 ) -> Result<Written, Unsaid> {
     let nothing = Dropped::nothing(conversation.origin);
     let mut dropped = replace(&mut conversation.dropped, nothing);
-    let about = About::of(&mut conversation, &mut dropped);
+    let about = about(&mut conversation, &mut dropped);
     let mut names = Names::of(&conversation.tools.list, LONGEST_NAME, &[]);
     let mut turns = conversation.turns;
-    history::repair(&mut turns, accepted_id);
+    history::repair(&mut turns, form_of(CallIds::Short));
     if conversation.origin == Api::Messages {
         turns.extend(continued(&turns));
     }
@@ -136,40 +74,66 @@ pub fn write_request(
     let text = text(conversation.format, verbosity, &mut dropped)?;
     let stop = conversation.stop.first();
     dropped.keep(stop, Field::Stop, false);
+    let mut fields = Object::new();
+    put(&mut fields, "tool_choice", tool_choice);
+    put(&mut fields, "parallel_tool_calls", parallel_tool_calls);
+    put(
+        &mut fields,
+        "reasoning",
+        reasoning(effort, &facts, is_shown),
+    );
+    put(
+        &mut fields,
+        "include",
+        thinks.then(|| json!([thoughts::INCLUDED])),
+    );
+    put(&mut fields, "text", text);
+    put(
+        &mut fields,
+        "max_output_tokens",
+        most.map(|most| most.max(LEAST_OUTPUT)),
+    );
+    put(&mut fields, "temperature", temperature);
+    put(&mut fields, "top_p", top_p);
+    fields.extend(about);
     let body = Body {
         model: target.model,
         instructions,
         input,
         tools,
-        tool_choice,
-        parallel_tool_calls,
-        reasoning: reasoning(effort, &facts, is_shown),
-        include: thinks.then_some([thoughts::INCLUDED]),
-        text,
-        max_output_tokens: most.map(|most| most.max(LEAST_OUTPUT)),
-        temperature,
-        top_p,
-        about,
+        fields,
         store: false,
         stream: conversation.streaming.is_some(),
     };
     Ok(Written {
         body: serde_json::to_vec(&body).map_err(|_| Unsaid("this request"))?,
-        reading: Reading {
-            names,
-            has_answer_tool: false,
-            stops: Vec::new(),
-        },
+        reading: Reading::of(names),
         dropped,
     })
 }
 
-/// The id of a call, as the API accepts it.
-fn accepted_id(id: &str) -> String {
-    match id {
-        "" => "call".to_owned(),
-        id => short_id(id).unwrap_or_else(|| id.to_owned()),
-    }
+/// Whom the request is for, and what it costs.
+fn about(conversation: &mut Conversation, dropped: &mut Dropped) -> Object {
+    let caching = take(&mut conversation.caching);
+    dropped.keep(caching.automatic, Field::CacheControl, false);
+    let mut short = |value, field| dropped.keep_short(value, field);
+    let user = short(conversation.user.take(), Field::User);
+    let safety = short(
+        conversation.safety_identifier.take(),
+        Field::SafetyIdentifier,
+    );
+    let key = short(caching.key, Field::PromptCacheKey);
+    let mut fields = Object::new();
+    put(&mut fields, "user", user);
+    put(&mut fields, "safety_identifier", safety);
+    put(
+        &mut fields,
+        "service_tier",
+        conversation.service_tier.take(),
+    );
+    put(&mut fields, "prompt_cache_key", key);
+    put(&mut fields, "prompt_cache_retention", caching.retention);
+    fields
 }
 
 fn input(
@@ -214,10 +178,15 @@ fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
     thinking.is_shown && expects
 }
 
-fn reasoning(effort: Option<Effort>, facts: &Facts, is_shown: bool) -> Option<Reasoning> {
-    let summary = (is_shown && facts.thinks).then_some("auto");
-    let effort = effort.map(Effort::name);
-    (effort.is_some() || summary.is_some()).then_some(Reasoning { effort, summary })
+fn reasoning(effort: Option<Effort>, facts: &Facts, is_shown: bool) -> Option<Value> {
+    let mut reasoning = Object::new();
+    put(&mut reasoning, "effort", effort.map(Effort::name));
+    put(
+        &mut reasoning,
+        "summary",
+        (is_shown && facts.thinks).then_some("auto"),
+    );
+    (!reasoning.is_empty()).then(|| reasoning.into())
 }
 
 /// The sampling that is left.
@@ -262,7 +231,7 @@ fn text(
     format: Format,
     verbosity: Option<String>,
     dropped: &mut Dropped,
-) -> Result<Option<Text>, Unsaid> {
+) -> Result<Option<Value>, Unsaid> {
     let format = match format {
         Format::Text => Value::Null,
         Format::Json => json!({ "type": "json_object" }),
@@ -281,5 +250,8 @@ fn text(
             format
         }
     };
-    Ok((!format.is_null() || verbosity.is_some()).then_some(Text { format, verbosity }))
+    let mut text = Object::new();
+    put(&mut text, "format", format);
+    put(&mut text, "verbosity", verbosity);
+    Ok((!text.is_empty()).then(|| text.into()))
 }
