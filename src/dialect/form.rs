@@ -1,12 +1,12 @@
 //! The forms in which a conversation is said: one line for each API.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde_json::{Value, json};
 
 use super::conversation::{
-    Api, Asked, Conversation, Event, Piece, Place, Reading, Target, Unsaid, Written,
+    Api, Asked, Conversation, Event, Piece, Place, ReadEvents, Reading, Target, Unsaid,
+    WriteEvents, Written,
 };
 use super::{chat, messages, responses};
 use crate::wire::json::mended;
@@ -35,18 +35,6 @@ pub struct Form {
     pub resume: fn(Asked, &Place) -> Box<dyn WriteEvents>,
 }
 
-/// Reads the events of a stream.
-pub trait ReadEvents: Send + Sync + fmt::Debug {
-    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`.
-    fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>);
-
-    /// Takes a text as it would from an event like the last one, which added a text and nothing else. Returns whether it has: if
-    /// not, the event must be read.
-    fn repeats(&mut self, _text: &str) -> bool {
-        false
-    }
-}
-
 /// The data of an event, as it is read: half a character makes no event unreadable, be it half of its bytes or half of an
 /// escape.
 pub fn readable(data: &[u8]) -> Cow<'_, str> {
@@ -57,12 +45,6 @@ pub fn readable(data: &[u8]) -> Cow<'_, str> {
             Cow::Owned(String::from_utf8_lossy(data).into_owned())
         }
     }
-}
-
-/// Writes the events of a stream.
-pub trait WriteEvents: Send + Sync + fmt::Debug {
-    /// Writes what a client is told.
-    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>);
 }
 
 impl Api {
@@ -112,20 +94,6 @@ macro_rules! forms {
                 )*}
             }
         }
-        $(impl ReadEvents for $folder::Reader {
-            fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
-                Self::read(self, name, data, pieces);
-            }
-            fn repeats(&mut self, text: &str) -> bool {
-                self.said(text);
-                true
-            }
-        }
-        impl WriteEvents for $folder::Writer {
-            fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
-                Self::write(self, event, out);
-            }
-        })*
     };
 }
 

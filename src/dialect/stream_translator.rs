@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::adapt::Numbers;
-use super::conversation::{Api, Assembly, End, Event, Piece};
-use super::form::{ReadEvents, WriteEvents, readable};
+use super::conversation::{Api, Assembly, End, Event, Piece, ReadEvents, WriteEvents};
+use super::form::readable;
 use super::text_events::TextEvents;
 use super::translation::{Translation, outcome_of};
 use crate::event::Tokens;
@@ -85,9 +85,8 @@ impl Way {
         };
         let mut at = 0;
         while at < events.len() && translated.failure.is_none() {
-            if let Some((text, length)) = self.texts.read(&events[at..])
-                && self.reader.repeats(text)
-            {
+            if let Some((text, length)) = self.texts.read(&events[at..]) {
+                self.reader.said(text);
                 at += length;
                 self.take(Piece::Text(text.into()), &mut Vec::new(), &mut translated);
                 continue;
@@ -183,7 +182,11 @@ impl Way {
     ) {
         for event in sent {
             translated.thinks |= matches!(event, Event::Thought(_) | Event::Signature(_));
-            self.has_refused |= is_refusal(&event);
+            self.has_refused |= match &event {
+                Event::Refusal(_) => true,
+                Event::End { end, .. } => *end == End::Filtered,
+                _ => false,
+            };
             match event {
                 Event::Failed(error) => {
                     let outcome = outcome_of(&error);
@@ -204,23 +207,6 @@ impl Way {
                 }
             }
         }
-    }
-}
-
-fn is_refusal(event: &Event<'_>) -> bool {
-    match event {
-        Event::Refusal(_) => true,
-        Event::End { end, .. } => *end == End::Filtered,
-        Event::Begin(_)
-        | Event::Text(_)
-        | Event::Thought(_)
-        | Event::Signature(_)
-        | Event::Cited(_)
-        | Event::Call(_)
-        | Event::Arguments(_)
-        | Event::Called
-        | Event::Failed(_)
-        | Event::Alive => false,
     }
 }
 

@@ -130,16 +130,11 @@ mod tests {
 
     /// What a stream adds to an answer, what its reader knows at the end, and how many events were not parsed.
     fn follow(api: Api, stream: &[u8]) -> (Vec<Piece<'static>>, String, usize) {
-        let mut reader = (api.form().reader)(&Reading {
-            names: Names::of(&[], 64, &[]),
-            has_answer_tool: false,
-            stops: Vec::new(),
-        });
+        let mut reader = (api.form().reader)(&Reading::of(Names::of(&[], 64, &[])));
         let (mut texts, mut all, mut usual, mut at) = (TextEvents::default(), Vec::new(), 0, 0);
         while at < stream.len() {
-            if let Some((text, length)) = texts.read(&stream[at..])
-                && reader.repeats(text)
-            {
+            if let Some((text, length)) = texts.read(&stream[at..]) {
+                reader.said(text);
                 all.push(Piece::Text(text.to_owned().into()));
                 usual += 1;
                 at += length;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::calls::Calls;
@@ -10,7 +11,9 @@ use super::read_content::{read_content, read_thought};
 use super::sources::Sources;
 use super::usage::usage;
 use crate::dialect::conversation::lenient::{Loose, Object, TextOrJson};
-use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
+use crate::dialect::conversation::{
+    Api, Begin, Citation, End, Piece, ReadEvents, Reading, Signature, filled,
+};
 
 /// Reads the events of a stream.
 #[derive(Debug, Default)]
@@ -34,9 +37,10 @@ impl Reader {
             ..Self::default()
         }
     }
+}
 
-    /// Reads one event: its name and its data.
-    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+impl ReadEvents for Reader {
+    fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
         if data.trim_ascii() == "[DONE]" {
             pieces.push(Piece::Over);
             return;
@@ -50,9 +54,11 @@ impl Reader {
         }
     }
 
-    /// A text has come as the one before it did, which changes nothing.
-    pub(crate) fn said(&mut self, _text: &str) {}
+    /// It changes nothing.
+    fn said(&mut self, _text: &str) {}
+}
 
+impl Reader {
     /// Whether the data is a JSON object.
     fn try_read<'a>(
         &mut self,
@@ -74,8 +80,7 @@ impl Reader {
             }
         }
         let of_groq = chunk.x_groq.0.and_then(|groq| groq.usage);
-        let used = chunk.usage.or(of_groq).and_then(|costs| usage(costs.get()));
-        pieces.extend(used.map(Piece::Usage));
+        pieces.extend(used(chunk.usage.or(of_groq)));
         self.sources.note(chunk.citations, chunk.search_results);
         self.has_ended |= end.is_some();
         if self.has_ended {
@@ -120,12 +125,7 @@ impl Reader {
         } else {
             read_content(choice.text, pieces);
         }
-        pieces.extend(
-            choice
-                .usage
-                .and_then(|costs| usage(costs.get()))
-                .map(Piece::Usage),
-        );
+        pieces.extend(used(choice.usage));
         if failed.is_none() {
             *failed = error_in(choice.error);
         }
@@ -143,10 +143,8 @@ impl Reader {
         read_content(delta.content, pieces);
         let is_text = |piece: &Piece<'_>| matches!(piece, Piece::Text(_));
         self.sources.has_text |= pieces[before..].iter().any(is_text);
-        let refusal = delta.refusal.into_text();
-        if !refusal.is_empty() {
-            pieces.push(Piece::Refusal(refusal));
-        }
+        let refusal = filled(delta.refusal.into_text());
+        pieces.extend(refusal.map(Piece::Refusal));
         let before = pieces.len();
         pieces.extend(delta.annotations.objects().filter_map(cited));
         self.sources.have_places |= pieces.len() > before;
@@ -203,11 +201,7 @@ pub fn read_answer<'a>(body: &'a [u8], reading: &Reading) -> Option<Vec<Piece<'a
     let sources = &mut reader.sources;
     sources.note(completion.citations, completion.search_results);
     sources.tell(&mut pieces);
-    let used = completion
-        .usage
-        .or(choice.usage)
-        .and_then(|costs| usage(costs.get()));
-    pieces.extend(used.map(Piece::Usage));
+    pieces.extend(used(completion.usage.or(choice.usage)));
     match error.or_else(|| error_in(choice.error)) {
         Some(error) => pieces.push(Piece::Failed(error)),
         // Some give no reason; there is no more of it, however.
@@ -219,6 +213,11 @@ pub fn read_answer<'a>(body: &'a [u8], reading: &Reading) -> Option<Vec<Piece<'a
     }
     pieces.push(Piece::Over);
     Some(pieces)
+}
+
+/// What it costs, as far as it says so.
+fn used(costs: Option<&RawValue>) -> Option<Piece<'static>> {
+    usage(costs?.get()).map(Piece::Usage)
 }
 
 /// Reads a whole message: each of its calls stands for itself.
@@ -297,10 +296,8 @@ fn call<'a>(index: usize, part: CallPart<'a>, pieces: &mut Vec<Piece<'a>>) {
         name: custom.name.into_text(),
         is_custom: true,
     });
-    let text = custom.input.into_text();
-    if !text.is_empty() {
-        pieces.push(Piece::Arguments { index, text });
-    }
+    let text = filled(custom.input.into_text());
+    pieces.extend(text.map(|text| Piece::Arguments { index, text }));
 }
 
 fn called<'a>(index: usize, id: Cow<'a, str>, function: Function<'a>, pieces: &mut Vec<Piece<'a>>) {
@@ -315,9 +312,7 @@ fn called<'a>(index: usize, id: Cow<'a, str>, function: Function<'a>, pieces: &m
             is_custom: false,
         });
     }
-    if !text.is_empty() {
-        pieces.push(Piece::Arguments { index, text });
-    }
+    pieces.extend(filled(text).map(|text| Piece::Arguments { index, text }));
 }
 
 /// The page that an annotation is about; there are other kinds of annotations.

@@ -5,32 +5,21 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::chunk::Delta;
-use crate::dialect::conversation::Piece;
 use crate::dialect::conversation::lenient::{Loose, TextOrJson};
+use crate::dialect::conversation::{Piece, filled};
 
 /// Reads a content: a text, parts of one, or the answer's JSON itself (Cloudflare).
 pub(super) fn read_content<'a>(content: TextOrJson<'a>, pieces: &mut Vec<Piece<'a>>) {
     let json = match content {
         TextOrJson::Nothing => return,
-        TextOrJson::Text(text) => {
-            if !text.is_empty() {
-                pieces.push(Piece::Text(text));
-            }
-            return;
-        }
+        TextOrJson::Text(text) => return pieces.extend(filled(text).map(Piece::Text)),
         TextOrJson::Json(json) => json,
     };
     match serde_json::from_str(json).unwrap_or_default() {
         Value::Array(parts) if parts.is_empty() || parts.iter().any(is_part) => {
-            for piece in parts.into_iter().filter_map(part) {
-                pieces.push(piece);
-            }
+            pieces.extend(parts.into_iter().filter_map(part));
         }
-        value if is_part(&value) => {
-            if let Some(piece) = part(value) {
-                pieces.push(piece);
-            }
-        }
+        value if is_part(&value) => pieces.extend(part(value)),
         _ => pieces.push(Piece::Text(Cow::Borrowed(json))),
     }
 }
@@ -45,20 +34,19 @@ fn is_part(value: &Value) -> bool {
     }
 }
 
-fn part(part: Value) -> Option<Piece<'static>> {
+fn part<'a>(part: Value) -> Option<Piece<'a>> {
     if let Value::String(text) = part {
         return Some(Piece::Text(text.into()));
     }
     let kind = part["type"].as_str().unwrap_or_default();
-    let piece: fn(Cow<'static, str>) -> Piece<'static> = match kind {
+    let piece: fn(Cow<'a, str>) -> Piece<'a> = match kind {
         "refusal" => Piece::Refusal,
         "thinking" | "reasoning" => Piece::Thought,
         _ if kind.ends_with("text") => Piece::Text,
         _ => return None,
     };
     let field = if kind.ends_with("text") { "text" } else { kind };
-    let text = texts_of(&part[field]);
-    (!text.is_empty()).then(|| piece(text.into()))
+    filled(texts_of(&part[field]).into()).map(piece)
 }
 
 /// A text, or the texts in a list of parts.
@@ -88,7 +76,7 @@ pub(super) fn read_thought<'a>(delta: &mut Delta<'a>, pieces: &mut Vec<Piece<'a>
             Loose::Text(text) => text,
             Loose::Other(value) => Cow::Owned(texts_of(&value)),
         };
-        (!text.is_empty()).then_some(text)
+        filled(text)
     });
     if let Some(text) = text {
         pieces.push(Piece::Thought(text));
@@ -98,13 +86,9 @@ pub(super) fn read_thought<'a>(delta: &mut Delta<'a>, pieces: &mut Vec<Piece<'a>
     let is_unseen = !details.is_empty();
     let before = pieces.len();
     for detail in details.objects() {
-        let text = match detail.text.into_text() {
-            text if text.is_empty() => detail.summary.into_text(),
-            text => text,
-        };
-        if !text.is_empty() {
-            pieces.push(Piece::Thought(text));
-        }
+        let text = filled(detail.text.into_text());
+        let text = text.or_else(|| filled(detail.summary.into_text()));
+        pieces.extend(text.map(Piece::Thought));
     }
     // Encrypted: nobody can read it, but something is done.
     if is_unseen && pieces.len() == before {

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::one_text::OneText;
 use super::usage;
 use super::write_answer::{Identity, annotation, call, finish_reason};
-use crate::dialect::conversation::{Asked, Begin, CallHead, Citation, End, Event, Place, Usage};
+use crate::dialect::conversation::{
+    Asked, Begin, CallHead, Citation, End, Event, Place, Usage, WriteEvents,
+};
 use crate::wire::json::put;
 
 /// The end of a stream.
@@ -58,9 +60,10 @@ impl Writer {
         writer.begin(place.begin.clone());
         writer
     }
+}
 
-    /// Writes an event.
-    pub fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+impl WriteEvents for Writer {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         match event {
             Event::Begin(begin) => self.begin(begin),
             Event::Text(text) => {
@@ -87,7 +90,9 @@ impl Writer {
             Event::Alive => out.extend_from_slice(b": keepalive\n\n"),
         }
     }
+}
 
+impl Writer {
     fn begin(&mut self, begin: Begin) {
         let Identity { id, model, created } = Identity::of(begin, &self.asked);
         self.head.clear();

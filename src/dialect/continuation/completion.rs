@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::conversation::{Asked, Begin, End, Event, Place, Usage};
-use crate::dialect::form::WriteEvents;
+use crate::dialect::conversation::{Asked, Begin, End, Event, Place, Usage, WriteEvents};
 
 /// Writes the rest of a stream.
 #[derive(Debug)]

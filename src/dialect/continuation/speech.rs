@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::completion;
-use crate::dialect::conversation::{Api, Asked, Echo, Names, Place, Reading};
-use crate::dialect::form::{ReadEvents, WriteEvents};
+use crate::dialect::conversation::{
+    Api, Asked, Echo, Names, Place, ReadEvents, Reading, WriteEvents,
+};
 use crate::request::Endpoint;
 
 /// The API in whose words an endpoint's events are read: some servers answer chats in the words of plain completions, so
@@ -16,11 +17,7 @@ fn words_of(endpoint: Endpoint) -> Api {
 /// Reads events as a client of the endpoint gets them.
 pub(super) fn reader(endpoint: Endpoint) -> Box<dyn ReadEvents> {
     let names = Names::of(&[], LONGEST_NAME, &[]);
-    (words_of(endpoint).form().reader)(&Reading {
-        names,
-        has_answer_tool: false,
-        stops: Vec::new(),
-    })
+    (words_of(endpoint).form().reader)(&Reading::of(names))
 }
 
 /// Writes the rest of a stream whose client is at this place.

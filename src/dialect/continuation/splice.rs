@@ -7,8 +7,8 @@ use super::rest::Rest;
 use super::speech;
 use super::transcript::Transcript;
 use crate::catalogue::Prefill;
-use crate::dialect::conversation::{Assembly, End, Event};
-use crate::dialect::form::{ReadEvents, WriteEvents, readable};
+use crate::dialect::conversation::{Assembly, End, Event, ReadEvents, WriteEvents};
+use crate::dialect::form::readable;
 use crate::outcome::Defect;
 use crate::wire::{json, sse};
 

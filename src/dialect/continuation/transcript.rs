@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::called::{CallingTurn, ToldCall};
 use super::speech;
 use crate::catalogue::Prefill;
-use crate::dialect::conversation::{Piece, Place, Usage};
-use crate::dialect::form::{ReadEvents, readable};
+use crate::dialect::conversation::{Piece, Place, ReadEvents, Usage};
+use crate::dialect::form::readable;
 use crate::request::Endpoint;
 
 /// A longer text is not kept, and not continued.

@@ -73,6 +73,11 @@ pub enum Piece<'a> {
     Unreadable,
 }
 
+/// A text, unless it is empty.
+pub fn filled(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    (!text.is_empty()).then_some(text)
+}
+
 /// The beginning of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Begin {
@@ -181,30 +186,17 @@ impl Event<'_> {
             | Self::Thought(text)
             | Self::Arguments(text) => text.len(),
             Self::Signature(signature) => signature.data.len(),
-            Self::Begin(_)
-            | Self::Cited(_)
-            | Self::Call(_)
-            | Self::Called
-            | Self::End { .. }
-            | Self::Failed(_)
-            | Self::Alive => 0,
+            _ => 0,
         };
         size_of::<Self>() + text
     }
 
     /// Whether the client sees more of the answer by it.
     pub fn is_content(&self) -> bool {
-        match self {
-            Self::Text(_)
-            | Self::Refusal(_)
-            | Self::Thought(_)
-            | Self::Cited(_)
-            | Self::Call(_)
-            | Self::Arguments(_)
-            | Self::Called
-            | Self::End { .. } => true,
-            Self::Begin(_) | Self::Signature(_) | Self::Failed(_) | Self::Alive => false,
-        }
+        !matches!(
+            self,
+            Self::Begin(_) | Self::Signature(_) | Self::Failed(_) | Self::Alive
+        )
     }
 }
 

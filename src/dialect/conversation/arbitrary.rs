@@ -370,7 +370,8 @@ mod tests {
     use proptest::sample::Index;
 
     use super::{answer, conversation, folded, pieces, split};
-    use crate::dialect::conversation::{Api, Assembly, Names, history::repair};
+    use crate::dialect::conversation::samples::{reading, told};
+    use crate::dialect::conversation::{Api, history::repair};
 
     proptest! {
         #[test]
@@ -382,11 +383,7 @@ mod tests {
 
         #[test]
         fn an_answer_is_told_as_it_is_said(answer in answer(), at in any::<Index>()) {
-            let mut assembly = Assembly::new(Names::of(&[], 64, &[]));
-            let mut sent = Vec::new();
-            for piece in pieces(split(answer.clone(), at)) {
-                assembly.take(piece, &mut sent);
-            }
+            let sent = told(reading().names, pieces(split(answer.clone(), at)));
             prop_assert_eq!(folded(sent), folded(answer));
         }
     }

@@ -32,11 +32,12 @@ mod request;
 #[cfg(test)]
 pub mod samples;
 pub mod schema;
+mod streams;
 mod target;
 pub mod thoughts;
 mod tools;
 
-pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage, now};
+pub use answer::{Begin, CallHead, Citation, Event, Piece, Usage, filled, now};
 pub use api::Api;
 pub use arguments::{is_whole, mended};
 pub use assembly::{Assembly, TOO_LARGE, UNSOUND, failed};
@@ -57,5 +58,6 @@ pub use request::{
     BREAK, Caching, Call, CallResult, Content, Conversation, Echo, Effort, Input, Media, Part,
     Role, Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,
 };
+pub use streams::{ReadEvents, WriteEvents};
 pub use target::{Asked, Reading, Target, Written};
 pub use tools::{Choice, Search, Tool, ToolKind, ToolName, Tools};

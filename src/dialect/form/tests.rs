@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{Form, ReadEvents, WriteEvents, readable};
+use super::{Form, readable};
 use crate::catalogue::Dialect;
+use crate::dialect::conversation::samples::{reading, told};
 use crate::dialect::conversation::{
-    Api, Asked, Assembly, Begin, Caching, Conversation, Dropped, Echo, End, Event, Format, Names,
-    Part, Piece, Reading, Role, Sampling, Target, Thinking, Tools, Turn, Unsaid, Written,
+    Api, Asked, Begin, Caching, Conversation, Dropped, Echo, End, Event, Format, Part, Piece,
+    ReadEvents, Reading, Role, Sampling, Target, Thinking, Tools, Turn, Unsaid, WriteEvents,
+    Written,
 };
 use crate::dialect::upstream_api::UpstreamApi;
 
@@ -47,11 +49,7 @@ static PLAIN: Form = Form {
         let body = json!({ "model": target.model, "ask": asked.join("\n") });
         Ok(Written {
             body: body.to_string().into_bytes(),
-            reading: Reading {
-                names: Names::of(&[], 64, &[]),
-                has_answer_tool: false,
-                stops: Vec::new(),
-            },
+            reading: reading(),
             dropped: conversation.dropped,
         })
     },
@@ -88,6 +86,8 @@ impl ReadEvents for Line {
             Piece::Over,
         ]);
     }
+
+    fn said(&mut self, _: &str) {}
 }
 
 impl WriteEvents for Line {
@@ -134,12 +134,7 @@ fn target(api: &UpstreamApi) -> Target<'_> {
 fn put_back(from: &Form, to: &Form, reading: &Reading, asked: &Asked, answer: &Value) -> Value {
     let answer = answer.to_string();
     let pieces = (from.read_answer)(answer.as_bytes(), reading).unwrap();
-    let mut assembly = Assembly::new(reading.names.clone());
-    let mut events = Vec::new();
-    for piece in pieces {
-        assembly.take(piece, &mut events);
-    }
-    assembly.finish(&mut events);
+    let events = told(reading.names.clone(), pieces);
     serde_json::from_str(&(to.write_answer)(asked, events).unwrap()).unwrap()
 }
 
@@ -173,11 +168,7 @@ fn another_api_is_read_and_written_like_the_others() {
 
 #[test]
 fn half_an_emoji_makes_no_event_unreadable() {
-    let reading = Reading {
-        names: Names::of(&[], 64, &[]),
-        has_answer_tool: false,
-        stops: Vec::new(),
-    };
+    let reading = reading();
     for (api, event) in [
         (Api::Chat, r#"{"choices":[{"delta":{"content":"\ud83d"}}]}"#),
         (

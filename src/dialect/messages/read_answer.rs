@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::events::{self, Block, Counts, Delta, Event, Message};
 use super::own_tools::ANSWER_TOOL;
-use crate::dialect::conversation::{Api, Begin, Citation, End, Piece, Reading, Signature};
+use crate::dialect::conversation::{
+    Api, Begin, Citation, End, Piece, ReadEvents, Reading, Signature, filled,
+};
 
 /// Reads the events of a stream.
 #[derive(Debug, Default)]
@@ -60,9 +62,10 @@ impl Reader {
             ..Self::default()
         }
     }
+}
 
-    /// Reads one event by its name and its data; what it adds to the answer goes to `pieces`.
-    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+impl ReadEvents for Reader {
+    fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
         let Ok(event) = serde_json::from_str::<Event<'a>>(data) else {
             // Some who copy the API end their streams as chats end.
             let is_over = data.trim_ascii() == "[DONE]";
@@ -105,6 +108,12 @@ impl Reader {
         }
     }
 
+    fn said(&mut self, text: &str) {
+        self.characters += text.chars().count();
+    }
+}
+
+impl Reader {
     fn start<'a>(&mut self, message: Message<'a>, pieces: &mut Vec<Piece<'a>>) {
         pieces.push(Piece::Begin(Begin {
             id: message.id.0.into_owned(),
@@ -239,11 +248,6 @@ impl Reader {
         }
     }
 
-    /// A text has come.
-    pub(crate) fn said(&mut self, text: &str) {
-        self.characters += text.chars().count();
-    }
-
     fn add_input<'a>(&mut self, index: usize, text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
         if text.is_empty() {
             return;
@@ -352,9 +356,7 @@ fn input_of(input: &RawValue) -> Option<String> {
 }
 
 fn think<'a>(text: Cow<'a, str>, pieces: &mut Vec<Piece<'a>>) {
-    if !text.is_empty() {
-        pieces.push(Piece::Thought(text));
-    }
+    pieces.extend(filled(text).map(Piece::Thought));
 }
 
 fn sign(data: Cow<'_, str>, is_redacted: bool, pieces: &mut Vec<Piece<'_>>) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::error;
 use super::message::{Open, call, counts, message, redacted, sealed, stop};
-use crate::dialect::conversation::{Asked, End, Event, Place, Signature, Usage};
+use crate::dialect::conversation::{Asked, End, Event, Place, Signature, Usage, WriteEvents};
 use crate::wire::json::put;
 
 /// Writes the events of a stream.
@@ -40,17 +40,14 @@ impl Writer {
             ..Self::new(asked)
         }
     }
+}
 
-    /// Writes what the client is told.
-    pub fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+impl WriteEvents for Writer {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         match event {
             Event::Begin(begin) => {
                 let message = message(&self.asked, begin);
-                tell(
-                    "message_start",
-                    &json!({ "type": "message_start", "message": message }),
-                    out,
-                );
+                tell(&json!({ "type": "message_start", "message": message }), out);
             }
             Event::Text(text) => {
                 self.begin(Open::Text, out);
@@ -83,16 +80,15 @@ impl Writer {
             Event::Called => self.close(out),
             Event::End { end, usage } => self.end(end, usage, out),
             Event::Failed(error) => {
-                tell(
-                    "error",
-                    &json!({ "type": "error", "error": error::error(&error) }),
-                    out,
-                );
+                let error = error::error(&error);
+                tell(&json!({ "type": "error", "error": error }), out);
             }
             Event::Alive => out.extend_from_slice(b"event: ping\ndata: {\"type\":\"ping\"}\n\n"),
         }
     }
+}
 
+impl Writer {
     /// Begins a block of this kind, unless it is open.
     fn begin(&mut self, open: Open, out: &mut Vec<u8>) {
         if self.open == open {
@@ -107,7 +103,7 @@ impl Writer {
         let index = self.blocks;
         let start =
             json!({ "type": "content_block_start", "index": index, "content_block": block });
-        tell("content_block_start", &start, out);
+        tell(&start, out);
     }
 
     /// Adds a text to the block. `field`: the type of the delta, and the name of its text, between their quotes.
@@ -126,7 +122,7 @@ impl Writer {
     fn close(&mut self, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.open) != Open::None {
             let stop = json!({ "type": "content_block_stop", "index": self.blocks });
-            tell("content_block_stop", &stop, out);
+            tell(&stop, out);
             self.blocks += 1;
         }
     }
@@ -149,11 +145,13 @@ impl Writer {
         let (stop_reason, stop_sequence) = stop(end, self.has_refused);
         let delta = json!({ "stop_reason": stop_reason, "stop_sequence": stop_sequence });
         let ended = json!({ "type": "message_delta", "delta": delta, "usage": counts(usage) });
-        tell("message_delta", &ended, out);
+        tell(&ended, out);
         out.extend_from_slice(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
     }
 }
 
-fn tell(kind: &str, event: &Value, out: &mut Vec<u8>) {
+/// Writes an event under the name of its type.
+fn tell(event: &Value, out: &mut Vec<u8>) {
+    let kind = event["type"].as_str().unwrap_or_default();
     out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
 }

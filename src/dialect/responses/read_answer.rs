@@ -9,7 +9,7 @@ use super::calls::{Calls, Seen};
 use super::event::{Item, Response, StreamEvent};
 use super::messages::Messages;
 use super::thoughts::{Place, Thoughts};
-use crate::dialect::conversation::{End, Piece, Reading, failed};
+use crate::dialect::conversation::{End, Piece, ReadEvents, Reading, failed};
 
 /// Reads the events of one answer.
 ///
@@ -28,9 +28,10 @@ impl Reader {
     pub fn new(_: &Reading) -> Self {
         Self::default()
     }
+}
 
-    /// Reads one event: its name, and its data.
-    pub fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
+impl ReadEvents for Reader {
+    fn read<'a>(&mut self, name: Option<&[u8]>, data: &'a str, pieces: &mut Vec<Piece<'a>>) {
         if data.trim_ascii() == "[DONE]" {
             pieces.push(Piece::Over);
             return;
@@ -65,11 +66,12 @@ impl Reader {
         }
     }
 
-    /// A text has come as the one before it did.
-    pub(crate) fn said(&mut self, text: &str) {
+    fn said(&mut self, text: &str) {
         self.messages.said(text);
     }
+}
 
+impl Reader {
     /// Progress within an item.
     fn progress<'a>(&mut self, kind: &str, event: StreamEvent<'a>, pieces: &mut Vec<Piece<'a>>) {
         let Some(kind) = kind.strip_prefix("response.") else {

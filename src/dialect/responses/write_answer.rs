@@ -7,7 +7,7 @@ use super::numbered::Numbered;
 use super::open_item::{Kind, OpenItem, item_id, reasoning};
 use super::response::{Response, failure, usage};
 use crate::dialect::conversation::{
-    Api, Asked, Begin, Citation, End, Event, Place, Signature, Usage, now, thoughts,
+    Api, Asked, Begin, Citation, End, Event, Place, Signature, Usage, WriteEvents, now, thoughts,
 };
 
 /// Writes the events of one answer.
@@ -68,9 +68,10 @@ impl Writer {
             ..new
         }
     }
+}
 
-    /// Writes an event.
-    pub fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
+impl WriteEvents for Writer {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) {
         if self.end.is_some() || self.has_failed {
             return;
         }
@@ -118,7 +119,9 @@ impl Writer {
             }
         }
     }
+}
 
+impl Writer {
     fn begin(&mut self, mut begin: Begin, out: &mut Vec<u8>) {
         if self.begun.is_some() {
             return;

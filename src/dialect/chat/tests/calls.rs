@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::sent::tool;
-use super::{chunk, end, events_with, pieces};
+use super::{chunk, end, pieces};
+use crate::dialect::conversation::samples::told;
 use crate::dialect::conversation::{Event, Names};
 
 /// What a client with the tools `fa` and `fb` is told.
 fn events(chunks: &[Value]) -> Vec<Event<'static>> {
     let tools = ["fa", "fb"].map(|name| tool(name, Value::Null));
-    events_with(Names::of(&tools, 64, &[]), pieces(chunks))
+    told(Names::of(&tools, 64, &[]), pieces(chunks))
 }
 
 /// The names and arguments of the calls that a client is told.

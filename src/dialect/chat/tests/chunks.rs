@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{chunk, end, events, pieces, reading};
 use crate::dialect::chat::{Reader, read_answer};
-use crate::dialect::conversation::{Begin, Citation, End, Event, Piece, Usage};
+use crate::dialect::conversation::{Begin, Citation, End, Event, Piece, ReadEvents, Usage};
 
 #[test]
 fn an_answer_is_read_in_order() {

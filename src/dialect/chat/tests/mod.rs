@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use super::{Reader, Writer, read_request, write_request};
 use crate::catalogue::{Dialect, Quirks};
 use crate::dialect::conversation::{
-    Api, Asked, Assembly, Conversation, Echo, Event, Names, Part, Piece, Reading, Role, Target,
-    Turn, Unsaid, Written,
+    Api, Asked, Conversation, Echo, Event, Part, Piece, Reading, Role, Target, Turn, Unsaid,
+    Written, samples,
 };
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::wire::sse;
@@ -65,42 +65,19 @@ fn sent(conversation: Conversation, model: &str, quirks: Quirks) -> (Value, Vec<
 
 fn reading() -> Reading {
     Reading {
-        names: Names::of(&[], 64, &[]),
-        has_answer_tool: false,
         stops: vec!["END".to_owned(), String::new()],
+        ..samples::reading()
     }
 }
 
 /// The pieces of some events: each is a chunk, or a text as it is.
 fn pieces(chunks: &[Value]) -> Vec<Piece<'static>> {
-    let mut reader = Reader::new(&reading());
-    let mut all = Vec::new();
-    for chunk in chunks {
-        let text = match chunk {
-            Value::String(text) => text.clone(),
-            chunk => chunk.to_string(),
-        };
-        let mut pieces = Vec::new();
-        reader.read(None, &text, &mut pieces);
-        all.extend(pieces.into_iter().map(Piece::into_owned));
-    }
-    all
+    samples::read(Reader::new(&reading()), chunks)
 }
 
 /// What the client is told by these pieces.
 fn events(pieces: Vec<Piece<'static>>) -> Vec<Event<'static>> {
-    events_with(Names::of(&[], 64, &[]), pieces)
-}
-
-/// What a client whose tools have these names is told by these pieces.
-fn events_with(names: Names, pieces: Vec<Piece<'static>>) -> Vec<Event<'static>> {
-    let mut assembly = Assembly::new(names);
-    let mut events = Vec::new();
-    for piece in pieces {
-        assembly.take(piece, &mut events);
-    }
-    assembly.finish(&mut events);
-    events
+    samples::told(samples::reading().names, pieces)
 }
 
 /// A chunk of the first answer.
@@ -129,12 +106,7 @@ fn asked(with_usage: bool, is_older: bool) -> Asked {
 
 /// The bytes of a stream with these events.
 fn stream(asked: Asked, events: Vec<Event<'_>>) -> Vec<u8> {
-    let mut writer = Writer::new(asked);
-    let mut out = Vec::new();
-    for event in events {
-        writer.write(event, &mut out);
-    }
-    out
+    samples::streamed(Writer::new(asked), events)
 }
 
 /// The data of the events in a stream; `[DONE]` is a text.

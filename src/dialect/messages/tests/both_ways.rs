@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::super::{Reader, Writer, read_answer, read_request};
 use super::{answered, written};
 use crate::dialect::conversation::arbitrary::{self, answer, assert_same, folded, kept, split};
-use crate::dialect::conversation::{Api, Asked, Assembly, Echo, Event, Names, Piece, Reading};
+use crate::dialect::conversation::samples::{pieces_of, reading, streamed, told};
+use crate::dialect::conversation::{Api, Asked, Echo, Event, Piece};
 use crate::wire::sse;
 
 fn asked() -> Asked {
@@ -21,47 +22,17 @@ fn asked() -> Asked {
     }
 }
 
-fn reading() -> Reading {
-    Reading {
-        names: Names::of(&[], 128, &[]),
-        has_answer_tool: false,
-        stops: Vec::new(),
-    }
-}
-
 fn stream(events: Vec<Event<'_>>) -> Vec<u8> {
-    let mut writer = Writer::new(asked());
-    let mut out = Vec::new();
-    for event in events {
-        writer.write(event, &mut out);
-    }
-    out
+    streamed(Writer::new(asked()), events)
 }
 
 fn sent(pieces: impl IntoIterator<Item = Piece<'static>>) -> Vec<Event<'static>> {
-    let mut assembly = Assembly::new(reading().names);
-    let mut sent = Vec::new();
-    for piece in pieces {
-        assembly.take(piece, &mut sent);
-    }
-    folded(sent)
+    folded(told(reading().names, pieces))
 }
 
 /// The events that are read from a stream.
 fn read(stream: &[u8]) -> Vec<Event<'static>> {
-    let mut reader = Reader::new(&reading());
-    let mut assembly = Assembly::new(reading().names);
-    let mut all = Vec::new();
-    for event in sse::events(stream) {
-        let (mut pieces, mut sent) = (Vec::new(), Vec::new());
-        let data = event.data.unwrap();
-        reader.read(event.name, str::from_utf8(&data).unwrap(), &mut pieces);
-        for piece in pieces {
-            assembly.take(piece, &mut sent);
-        }
-        all.extend(sent.into_iter().map(Event::into_owned));
-    }
-    folded(all)
+    sent(pieces_of(Reader::new(&reading()), stream))
 }
 
 /// Ids are made anew, and nobody says when.

@@ -5,27 +5,20 @@ use serde_json::{Value, json};
 use super::super::{Reader, read_answer};
 use crate::dialect::conversation::arbitrary::kept;
 use crate::dialect::conversation::{
-    Api, Begin, Citation, End, Names, Piece, Reading, Signature, Usage,
+    Api, Begin, Citation, End, Piece, Reading, Signature, Usage, samples,
 };
 
 /// What is known of the request.
 pub(super) fn reading(has_answer_tool: bool) -> Reading {
     Reading {
-        names: Names::of(&[], 128, &[]),
         has_answer_tool,
-        stops: Vec::new(),
+        ..samples::reading()
     }
 }
 
 /// The pieces of events of these data, without their end.
 pub(super) fn streamed(has_answer_tool: bool, events: &[Value]) -> Vec<Piece<'static>> {
-    let mut reader = Reader::new(&reading(has_answer_tool));
-    let mut all = Vec::new();
-    for event in events {
-        let event: &'static str = event.to_string().leak();
-        reader.read(None, event, &mut all);
-    }
-    all
+    samples::read(Reader::new(&reading(has_answer_tool)), events)
 }
 
 fn whole(has_answer_tool: bool, body: &Value) -> Vec<Piece<'static>> {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Reader;
 use super::reads_answers::{reading, streamed};
-use crate::dialect::conversation::{Begin, Piece, Usage};
+use crate::dialect::conversation::{Begin, Piece, ReadEvents, Usage};
 
 /// The pieces of one event, whatever it is.
 fn one(name: Option<&str>, data: &'static str) -> Vec<Piece<'static>> {

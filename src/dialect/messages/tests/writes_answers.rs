@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{Writer, write_answer};
 use super::answered;
+use crate::dialect::conversation::samples::streamed;
 use crate::dialect::conversation::{
     Api, Asked, Begin, CallHead, Citation, Echo, End, Event, Signature, ToolName, Usage, thoughts,
 };
@@ -20,11 +21,7 @@ fn asked(shows_thoughts: bool) -> Asked {
 }
 
 fn sent(shows_thoughts: bool, events: Vec<Event<'static>>) -> Vec<Value> {
-    let mut writer = Writer::new(asked(shows_thoughts));
-    let mut out = Vec::new();
-    for event in events {
-        writer.write(event, &mut out);
-    }
+    let out = streamed(Writer::new(asked(shows_thoughts)), events);
     let events = sse::events(&out).map(|event| {
         let data: Value = serde_json::from_slice(&event.data.unwrap()).unwrap();
         // The official SDK ignores events without a name.

@@ -2,31 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::reading;
+use crate::dialect::conversation::samples::{read, reading, told};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::{Reader, read_answer};
 
 fn pieces(events: &[Value]) -> Vec<Piece<'static>> {
-    let mut reader = Reader::new(&reading());
-    let mut all = Vec::new();
-    for event in events {
-        let data = event.to_string();
-        let mut pieces = Vec::new();
-        reader.read(None, &data, &mut pieces);
-        all.extend(pieces.into_iter().map(Piece::into_owned));
-    }
-    all
+    read(Reader::new(&reading()), events)
 }
 
 /// What a client is told of them, with texts that follow each other joined.
 pub(super) fn said(events: &[Value]) -> Vec<Event<'static>> {
-    let mut assembly = Assembly::new(reading().names);
-    let mut said = Vec::new();
-    for piece in pieces(events) {
-        assembly.take(piece, &mut said);
-    }
-    assembly.finish(&mut said);
-    arbitrary::folded(said)
+    arbitrary::folded(told(reading().names, pieces(events)))
 }
 
 pub(super) fn response(status: &str, output: Value) -> Value {
@@ -193,11 +179,8 @@ fn in_order(mut events: Vec<Event<'static>>) -> Vec<Event<'static>> {
 fn a_stream_says_what_its_response_says() {
     assert_eq!(in_order(said(&stream())), expected());
     let whole = response("completed", output()).to_string();
-    let mut assembly = Assembly::new(reading().names);
-    let mut said = Vec::new();
-    for piece in arbitrary::kept(read_answer(whole.as_bytes(), &reading()).unwrap()) {
-        assembly.take(piece, &mut said);
-    }
+    let pieces = arbitrary::kept(read_answer(whole.as_bytes(), &reading()).unwrap());
+    let said = told(reading().names, pieces);
     assert_eq!(in_order(arbitrary::folded(said)), expected());
 }
 

@@ -3,17 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{asked, events};
-use crate::dialect::conversation::samples::{call, ended};
+use crate::dialect::conversation::samples::{call, ended, streamed};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::{Writer, write_answer};
 
 fn written(asked: Asked, said: Vec<Event<'_>>) -> Vec<Value> {
-    let mut writer = Writer::new(asked);
-    let mut out = Vec::new();
-    for event in said {
-        writer.write(event, &mut out);
-    }
-    events(&out)
+    events(&streamed(Writer::new(asked), said))
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::{read_request, write_request};
 use crate::catalogue::Dialect;
 use crate::dialect::conversation::{
-    Api, Asked, Call, CallResult, Content, Conversation, Input, Names, Part, Reading, Role, Target,
-    Turn, Unsaid, Written,
+    Api, Asked, Call, CallResult, Content, Conversation, Input, Part, Role, Target, Turn, Unsaid,
+    Written,
 };
 use crate::dialect::upstream_api::UpstreamApi;
 use crate::wire::sse;
@@ -29,14 +29,6 @@ fn sent(conversation: Conversation, model: &str) -> (Value, Vec<String>) {
     let written = written(conversation, model).unwrap();
     let body = serde_json::from_slice(&written.body).unwrap();
     (body, written.dropped.into_names())
-}
-
-fn reading() -> Reading {
-    Reading {
-        names: Names::of(&[], 64, &[]),
-        has_answer_tool: false,
-        stops: Vec::new(),
-    }
 }
 
 fn written(conversation: Conversation, model: &str) -> Result<Written, Unsaid> {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::answers_read::{response, said};
-use super::reading;
-use crate::dialect::conversation::{Assembly, Citation, Event};
+use crate::dialect::conversation::samples::{reading, told};
+use crate::dialect::conversation::{Citation, Event};
 use crate::dialect::responses::read_answer;
 
 fn message(id: &str, text: &str) -> Value {
@@ -80,12 +80,7 @@ fn messages_that_follow_each_other_are_told_apart() {
             assert_eq!(text(&said(&stream)), expected, "{stream:?}");
         }
         let whole = response("completed", json!(items)).to_string();
-        let mut assembly = Assembly::new(reading().names);
-        let mut events = Vec::new();
-        for piece in read_answer(whole.as_bytes(), &reading()).unwrap() {
-            assembly.take(piece, &mut events);
-        }
-        assembly.finish(&mut events);
-        assert_eq!(text(&events), expected);
+        let pieces = read_answer(whole.as_bytes(), &reading()).unwrap();
+        assert_eq!(text(&told(reading().names, pieces)), expected);
     }
 }
