@@ -24,10 +24,28 @@ impl End {
         if matches!(name, "" | "null") {
             return None;
         }
-        // An unknown reason of a text that was said is an end like another.
-        let is = |(known, _): &&(&str, Self)| name.eq_ignore_ascii_case(known);
-        let known = WORDS.iter().find(is);
-        Some(known.map_or(Self::Whole, |(_, end)| end.clone()))
+        // Sources: the references of `OpenAI`, Anthropic, Google (`FinishReason`), Mistral, `DeepSeek`, Zhipu, `OpenRouter`,
+        // Cohere, Bedrock, vLLM, TGI and `SGLang`.
+        Some(match name.to_ascii_lowercase().as_str() {
+            "stop_sequence" => Self::Stop(String::new()),
+            "tool_calls" | "tool_call" | "tool_use" | "function_call" => Self::Calls,
+            "length" | "max_tokens" | "max_output_tokens" | "max_length" => Self::Limit,
+            "model_length" | "model_context_window_exceeded" => Self::Limit,
+            "pause_turn" | "compaction" => Self::Limit,
+            "content_filter" | "content_filtered" | "guardrail_intervened" => Self::Filtered,
+            "refusal" | "sensitive" | "safety" | "recitation" | "blocklist" => Self::Filtered,
+            "prohibited_content" | "spii" | "language" => Self::Filtered,
+            "image_safety" | "image_prohibited_content" => Self::Filtered,
+            "error" | "abort" | "network_error" | "timeout" => Self::Failed,
+            "failed" | "cancelled" | "server_error" => Self::Failed,
+            "insufficient_system_resource" | "malformed_function_call" => Self::Failed,
+            "function_call_filter: malformed_function_call" => Self::Failed,
+            "unexpected_tool_call" | "function_call_filter: unexpected_tool_call" => Self::Failed,
+            "too_many_tool_calls" | "malformed_response" | "malformed_tool_use" => Self::Failed,
+            "malformed_model_output" => Self::Failed,
+            // An unknown reason of a text that was said is an end like `stop`, `end_turn`, `completed` or `eos`.
+            _ => Self::Whole,
+        })
     }
 
     /// Whether an answer that says nothing is one all the same, because this is why.
@@ -40,59 +58,6 @@ impl End {
         matches!(self, Self::Limit | Self::Filtered)
     }
 }
-
-/// What they write. Sources: the references of `OpenAI`, Anthropic, Google (`FinishReason`), Mistral, `DeepSeek`, Zhipu,
-/// `OpenRouter`, Cohere, Bedrock, vLLM, TGI and `SGLang`.
-static WORDS: &[(&str, End)] = &[
-    ("stop", End::Whole),
-    ("end_turn", End::Whole),
-    ("completed", End::Whole),
-    ("eos", End::Whole),
-    ("complete", End::Whole),
-    ("eos_token", End::Whole),
-    ("stop_sequence", End::Stop(String::new())),
-    ("tool_calls", End::Calls),
-    ("tool_call", End::Calls),
-    ("tool_use", End::Calls),
-    ("function_call", End::Calls),
-    ("length", End::Limit),
-    ("max_tokens", End::Limit),
-    ("max_output_tokens", End::Limit),
-    ("max_length", End::Limit),
-    ("model_length", End::Limit),
-    ("model_context_window_exceeded", End::Limit),
-    ("pause_turn", End::Limit),
-    ("compaction", End::Limit),
-    ("content_filter", End::Filtered),
-    ("content_filtered", End::Filtered),
-    ("guardrail_intervened", End::Filtered),
-    ("refusal", End::Filtered),
-    ("sensitive", End::Filtered),
-    ("safety", End::Filtered),
-    ("recitation", End::Filtered),
-    ("blocklist", End::Filtered),
-    ("prohibited_content", End::Filtered),
-    ("spii", End::Filtered),
-    ("image_safety", End::Filtered),
-    ("image_prohibited_content", End::Filtered),
-    ("language", End::Filtered),
-    ("error", End::Failed),
-    ("abort", End::Failed),
-    ("network_error", End::Failed),
-    ("timeout", End::Failed),
-    ("insufficient_system_resource", End::Failed),
-    ("malformed_function_call", End::Failed),
-    ("function_call_filter: malformed_function_call", End::Failed),
-    ("unexpected_tool_call", End::Failed),
-    ("function_call_filter: unexpected_tool_call", End::Failed),
-    ("too_many_tool_calls", End::Failed),
-    ("malformed_response", End::Failed),
-    ("malformed_tool_use", End::Failed),
-    ("malformed_model_output", End::Failed),
-    ("failed", End::Failed),
-    ("cancelled", End::Failed),
-    ("server_error", End::Failed),
-];
 
 #[cfg(test)]
 mod tests {
