@@ -59,6 +59,13 @@ pub(super) struct Message {
     pub(super) content: Vec<Block>,
 }
 
+impl Message {
+    /// What this side says.
+    pub(super) fn new(role: &'static str, content: Vec<Block>) -> Self {
+        Self { role, content }
+    }
+}
+
 /// A block of a message.
 #[derive(Debug, Serialize)]
 pub(super) struct Block {

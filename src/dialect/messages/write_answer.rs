@@ -105,10 +105,6 @@ impl Whole<'_> {
             self.open = open;
             self.content.push(Block::Said(open.block()));
         }
-        self.append(field, text);
-    }
-
-    fn append(&mut self, field: &str, text: &str) {
         if let Some(Block::Said(block)) = self.content.last_mut()
             && let Value::String(known) = &mut block[field]
         {

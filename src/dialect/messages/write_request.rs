@@ -100,10 +100,8 @@ fn begin(facts: &Facts, request: &mut Request) {
         _ => None,
     });
     let prompt = continue_prompt(&texts.collect::<String>());
-    request.messages.push(Message {
-        role: "user",
-        content: vec![Block::text(prompt)],
-    });
+    let content = vec![Block::text(prompt)];
+    request.messages.push(Message::new("user", content));
 }
 
 /// Writes the other fields.

@@ -62,14 +62,7 @@ impl Turns<'_> {
         }
         self.end_answer(messages);
         if messages.first().is_none_or(|first| first.role != "user") {
-            let content = vec![Block::text(NOTHING)];
-            messages.insert(
-                0,
-                Message {
-                    role: "user",
-                    content,
-                },
-            );
+            messages.insert(0, Message::new("user", vec![Block::text(NOTHING)]));
         }
         Ok(())
     }
@@ -205,10 +198,7 @@ fn add(role: &'static str, blocks: Vec<Block>, messages: &mut Vec<Message>) {
     }
     match messages.last_mut().filter(|last| last.role == role) {
         Some(last) => last.content.extend(blocks),
-        None => messages.push(Message {
-            role,
-            content: blocks,
-        }),
+        None => messages.push(Message::new(role, blocks)),
     }
 }
 
