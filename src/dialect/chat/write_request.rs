@@ -7,7 +7,7 @@ use super::prefill::put_prefill;
 use super::request_body::Body;
 use super::write_messages::{Transcript, is_original};
 use super::write_tools::Toolbox;
-use crate::dialect::conversation::fields::{Object, put};
+use crate::dialect::conversation::fields::Object;
 use crate::dialect::conversation::schema::{self, Taker};
 use crate::dialect::conversation::{
     Conversation, Dropped, Effort, Field, Format, Names, Reading, Target, Unsaid, Written, history,
@@ -96,7 +96,10 @@ struct Draft<'a> {
 impl Draft<'_> {
     /// Sets a field, unless the value is null.
     fn put(&mut self, field: &str, value: impl Into<Value>) {
-        put(&mut self.fields, field, value);
+        let value = value.into();
+        if !value.is_null() {
+            self.fields.insert(field.to_owned(), value);
+        }
     }
 
     fn limit(&mut self) {

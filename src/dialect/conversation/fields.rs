@@ -88,12 +88,12 @@ pub fn take_list(fields: &mut Object, name: &str) -> Vec<Value> {
     list(take(fields, name))
 }
 
-/// Puts a value in a field, unless it is null.
-pub fn put(fields: &mut Object, name: &str, value: impl Into<Value>) {
-    let value = value.into();
-    if !value.is_null() {
-        fields.insert(name.to_owned(), value);
-    }
+/// An object with these fields, but for those that are null.
+pub fn object_of<const N: usize>(fields: [(&str, Value); N]) -> Object {
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// The type of an object; empty if it says none.

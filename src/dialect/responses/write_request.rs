@@ -9,7 +9,7 @@ use super::items::Item;
 use super::write_input::{Writer, continued, split_instructions};
 use super::write_tools::{Written as Declared, write_choice, write_search, write_tool};
 use crate::catalogue::{CallIds, Facts};
-use crate::dialect::conversation::fields::{Object, put};
+use crate::dialect::conversation::fields::{Object, object_of};
 use crate::dialect::conversation::{
     Api, Choice, Conversation, Dropped, Effort, Field, Format, Names, Reading, Sampling, Target,
     Thinking, Tools, Turn, Unsaid, Written, form_of, history, schema, thoughts,
@@ -68,33 +68,24 @@ pub fn write_request(
         tools(conversation.tools, &mut names, &mut dropped);
     let thinks = facts.thinks || thinking.is_asked_for();
     let is_shown = shows_thoughts(thinking, conversation.origin);
-    let most = conversation.max_output.map(|most| target.limit(most));
+    let most = conversation
+        .max_output
+        .map(|most| target.limit(most).max(LEAST_OUTPUT));
     let is_verbose = facts.takes_verbosity();
     let verbosity = dropped.keep(conversation.verbosity, Field::Verbosity, is_verbose);
     let text = text(conversation.format, verbosity, &mut dropped)?;
     let stop = conversation.stop.first();
     dropped.keep(stop, Field::Stop, false);
-    let mut fields = Object::new();
-    put(&mut fields, "tool_choice", tool_choice);
-    put(&mut fields, "parallel_tool_calls", parallel_tool_calls);
-    put(
-        &mut fields,
-        "reasoning",
-        reasoning(effort, &facts, is_shown),
-    );
-    put(
-        &mut fields,
-        "include",
-        thinks.then(|| json!([thoughts::INCLUDED])),
-    );
-    put(&mut fields, "text", text);
-    put(
-        &mut fields,
-        "max_output_tokens",
-        most.map(|most| most.max(LEAST_OUTPUT)),
-    );
-    put(&mut fields, "temperature", temperature);
-    put(&mut fields, "top_p", top_p);
+    let mut fields = object_of([
+        ("tool_choice", tool_choice.into()),
+        ("parallel_tool_calls", parallel_tool_calls.into()),
+        ("reasoning", reasoning(effort, &facts, is_shown)),
+        ("include", thinks.then(|| vec![thoughts::INCLUDED]).into()),
+        ("text", text),
+        ("max_output_tokens", most.into()),
+        ("temperature", temperature.into()),
+        ("top_p", top_p.into()),
+    ]);
     fields.extend(about);
     let body = Body {
         model: target.model,
@@ -123,17 +114,13 @@ fn about(conversation: &mut Conversation, dropped: &mut Dropped) -> Object {
         Field::SafetyIdentifier,
     );
     let key = short(caching.key, Field::PromptCacheKey);
-    let mut fields = Object::new();
-    put(&mut fields, "user", user);
-    put(&mut fields, "safety_identifier", safety);
-    put(
-        &mut fields,
-        "service_tier",
-        conversation.service_tier.take(),
-    );
-    put(&mut fields, "prompt_cache_key", key);
-    put(&mut fields, "prompt_cache_retention", caching.retention);
-    fields
+    object_of([
+        ("user", user.into()),
+        ("safety_identifier", safety.into()),
+        ("service_tier", conversation.service_tier.take().into()),
+        ("prompt_cache_key", key.into()),
+        ("prompt_cache_retention", caching.retention.into()),
+    ])
 }
 
 fn input(
@@ -178,15 +165,20 @@ fn shows_thoughts(thinking: &Thinking, origin: Api) -> bool {
     thinking.is_shown && expects
 }
 
-fn reasoning(effort: Option<Effort>, facts: &Facts, is_shown: bool) -> Option<Value> {
-    let mut reasoning = Object::new();
-    put(&mut reasoning, "effort", effort.map(Effort::name));
-    put(
-        &mut reasoning,
-        "summary",
-        (is_shown && facts.thinks).then_some("auto"),
-    );
-    (!reasoning.is_empty()).then(|| reasoning.into())
+fn reasoning(effort: Option<Effort>, facts: &Facts, is_shown: bool) -> Value {
+    let summary = (is_shown && facts.thinks).then_some("auto");
+    or_null(object_of([
+        ("effort", effort.map(Effort::name).into()),
+        ("summary", summary.into()),
+    ]))
+}
+
+/// An object, unless nothing is in it.
+fn or_null(fields: Object) -> Value {
+    match fields.is_empty() {
+        true => Value::Null,
+        false => fields.into(),
+    }
 }
 
 /// The sampling that is left.
@@ -227,11 +219,7 @@ fn tools(tools: Tools, names: &mut Names, dropped: &mut Dropped) -> Declaration 
     (declared, choice, tools.parallel)
 }
 
-fn text(
-    format: Format,
-    verbosity: Option<String>,
-    dropped: &mut Dropped,
-) -> Result<Option<Value>, Unsaid> {
+fn text(format: Format, verbosity: Option<String>, dropped: &mut Dropped) -> Result<Value, Unsaid> {
     let format = match format {
         Format::Text => Value::Null,
         Format::Json => json!({ "type": "json_object" }),
@@ -250,8 +238,8 @@ fn text(
             format
         }
     };
-    let mut text = Object::new();
-    put(&mut text, "format", format);
-    put(&mut text, "verbosity", verbosity);
-    Ok((!text.is_empty()).then(|| text.into()))
+    Ok(or_null(object_of([
+        ("format", format),
+        ("verbosity", verbosity.into()),
+    ])))
 }
