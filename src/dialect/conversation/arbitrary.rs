@@ -370,7 +370,7 @@ mod tests {
     use proptest::sample::Index;
 
     use super::{answer, conversation, folded, pieces, split};
-    use crate::dialect::conversation::samples::{reading, told};
+    use crate::dialect::conversation::samples::{assembled, reading};
     use crate::dialect::conversation::{Api, history::repair};
 
     proptest! {
@@ -383,7 +383,7 @@ mod tests {
 
         #[test]
         fn an_answer_is_told_as_it_is_said(answer in answer(), at in any::<Index>()) {
-            let sent = told(reading().names, pieces(split(answer.clone(), at)));
+            let sent = assembled(reading().names, pieces(split(answer.clone(), at)));
             prop_assert_eq!(folded(sent), folded(answer));
         }
     }

@@ -52,7 +52,7 @@ pub fn read(mut reader: impl ReadEvents, events: &[Value]) -> Vec<Piece<'static>
 }
 
 /// What a client whose tools have these names is told by these pieces.
-pub fn told<'a>(names: Names, pieces: impl IntoIterator<Item = Piece<'a>>) -> Vec<Event<'a>> {
+pub fn assembled<'a>(names: Names, pieces: impl IntoIterator<Item = Piece<'a>>) -> Vec<Event<'a>> {
     let mut assembly = Assembly::new(names);
     let mut events = Vec::new();
     for piece in pieces {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Form, readable};
 use crate::catalogue::Dialect;
-use crate::dialect::conversation::samples::{reading, told};
+use crate::dialect::conversation::samples::{assembled, reading};
 use crate::dialect::conversation::{
     Api, Asked, Begin, Caching, Conversation, Dropped, Echo, End, Event, Format, Part, Piece,
     ReadEvents, Reading, Role, Sampling, Target, Thinking, Tools, Turn, Unsaid, WriteEvents,
@@ -134,7 +134,7 @@ fn target(api: &UpstreamApi) -> Target<'_> {
 fn put_back(from: &Form, to: &Form, reading: &Reading, asked: &Asked, answer: &Value) -> Value {
     let answer = answer.to_string();
     let pieces = (from.read_answer)(answer.as_bytes(), reading).unwrap();
-    let events = told(reading.names.clone(), pieces);
+    let events = assembled(reading.names.clone(), pieces);
     serde_json::from_str(&(to.write_answer)(asked, events).unwrap()).unwrap()
 }
 

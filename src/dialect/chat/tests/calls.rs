@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::sent::tool;
 use super::{chunk, end, pieces};
-use crate::dialect::conversation::samples::told;
+use crate::dialect::conversation::samples::assembled;
 use crate::dialect::conversation::{Event, Names};
 
 /// What a client with the tools `fa` and `fb` is told.
 fn events(chunks: &[Value]) -> Vec<Event<'static>> {
     let tools = ["fa", "fb"].map(|name| tool(name, Value::Null));
-    told(Names::of(&tools, 64, &[]), pieces(chunks))
+    assembled(Names::of(&tools, 64, &[]), pieces(chunks))
 }
 
 /// The names and arguments of the calls that a client is told.

@@ -77,7 +77,7 @@ fn pieces(chunks: &[Value]) -> Vec<Piece<'static>> {
 
 /// What the client is told by these pieces.
 fn events(pieces: Vec<Piece<'static>>) -> Vec<Event<'static>> {
-    samples::told(samples::reading().names, pieces)
+    samples::assembled(samples::reading().names, pieces)
 }
 
 /// A chunk of the first answer.

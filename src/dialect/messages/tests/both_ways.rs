@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::{Reader, Writer, read_answer, read_request};
 use super::{answered, written};
 use crate::dialect::conversation::arbitrary::{self, answer, assert_same, folded, kept, split};
-use crate::dialect::conversation::samples::{pieces_of, reading, streamed, told};
+use crate::dialect::conversation::samples::{assembled, pieces_of, reading, streamed};
 use crate::dialect::conversation::{Api, Asked, Echo, Event, Piece};
 use crate::wire::sse;
 
@@ -27,7 +27,7 @@ fn stream(events: Vec<Event<'_>>) -> Vec<u8> {
 }
 
 fn sent(pieces: impl IntoIterator<Item = Piece<'static>>) -> Vec<Event<'static>> {
-    folded(told(reading().names, pieces))
+    folded(assembled(reading().names, pieces))
 }
 
 /// The events that are read from a stream.

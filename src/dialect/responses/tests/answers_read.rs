@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::dialect::conversation::samples::{read, reading, told};
+use crate::dialect::conversation::samples::{assembled, read, reading};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::{Reader, read_answer};
 
@@ -12,7 +12,7 @@ fn pieces(events: &[Value]) -> Vec<Piece<'static>> {
 
 /// What a client is told of them, with texts that follow each other joined.
 pub(super) fn said(events: &[Value]) -> Vec<Event<'static>> {
-    arbitrary::folded(told(reading().names, pieces(events)))
+    arbitrary::folded(assembled(reading().names, pieces(events)))
 }
 
 pub(super) fn response(status: &str, output: Value) -> Value {
@@ -180,7 +180,7 @@ fn a_stream_says_what_its_response_says() {
     assert_eq!(in_order(said(&stream())), expected());
     let whole = response("completed", output()).to_string();
     let pieces = arbitrary::kept(read_answer(whole.as_bytes(), &reading()).unwrap());
-    let said = told(reading().names, pieces);
+    let said = assembled(reading().names, pieces);
     assert_eq!(in_order(arbitrary::folded(said)), expected());
 }
 

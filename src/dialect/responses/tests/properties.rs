@@ -8,7 +8,7 @@ use super::{asked, sent};
 use crate::dialect::conversation::arbitrary::{
     answer, assert_same, conversation, folded, kept, split,
 };
-use crate::dialect::conversation::samples::{pieces_of, reading, streamed, told};
+use crate::dialect::conversation::samples::{assembled, pieces_of, reading, streamed};
 use crate::dialect::conversation::*;
 use crate::dialect::responses::{Reader, Writer, read_answer, read_request, write_answer};
 use crate::wire::sse;
@@ -32,7 +32,7 @@ fn asked_for_everything() -> Asked {
 
 /// What is left of events that were read again: ids and times are those of the answer's writer.
 fn read_again(pieces: impl IntoIterator<Item = Piece<'static>>) -> Vec<Event<'static>> {
-    without_ids(folded(told(reading().names, pieces)))
+    without_ids(folded(assembled(reading().names, pieces)))
 }
 
 fn without_ids(mut events: Vec<Event<'static>>) -> Vec<Event<'static>> {

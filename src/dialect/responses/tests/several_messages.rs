@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answers_read::{response, said};
-use crate::dialect::conversation::samples::{reading, told};
+use crate::dialect::conversation::samples::{assembled, reading};
 use crate::dialect::conversation::{Citation, Event};
 use crate::dialect::responses::read_answer;
 
@@ -81,6 +81,6 @@ fn messages_that_follow_each_other_are_told_apart() {
         }
         let whole = response("completed", json!(items)).to_string();
         let pieces = read_answer(whole.as_bytes(), &reading()).unwrap();
-        assert_eq!(text(&told(reading().names, pieces)), expected);
+        assert_eq!(text(&assembled(reading().names, pieces)), expected);
     }
 }
