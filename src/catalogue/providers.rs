@@ -228,6 +228,7 @@ pub(super) static TABLE: &[Entry] = &[
         .families(&["command-*"])
         .fallback(&["command-a-03-2025"]),
     Entry::chats("perplexity").at("https://api.perplexity.ai").key(&["PERPLEXITY_API_KEY"])
+        .with(Quirks::PERPLEXITY)
         .families(&["sonar*"])
         .fallback(&["sonar-pro", "sonar"]),
     Entry::chats("groq").open().at("https://api.groq.com/openai/v1").key(&["GROQ_API_KEY"])

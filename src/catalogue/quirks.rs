@@ -17,6 +17,10 @@ pub struct Quirks {
     pub has_developer: bool,
     /// Fields that it rejects with an error. They are only hints, so they can be dropped.
     pub refuses: RefusedFields,
+    /// Further ones that it rejects in chats; in `/responses` they mean something to many.
+    pub refuses_in_chats: RefusedFields,
+    /// Whether it searches the web for a chat that asks for that (`web_search_options`), or hands it on to one who does.
+    pub searches_in_chats: bool,
     /// Whether it rejects what does not go with a model that thinks, or with how it thinks.
     pub minds_thinking: bool,
     /// The only fields of a message that it accepts; `None`: any.
@@ -74,6 +78,10 @@ const OLD_LIMIT: &str = "max_tokens";
 /// `reasoning_content` included.
 const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "prefix"];
 
+/// Those that Cerebras knows: `property 'messages.2.assistant.reasoning_content' is unsupported`, while it takes what it calls
+/// `reasoning`.
+const CEREBRAS_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "reasoning"];
+
 /// What models that think do not end at.
 const REFUSED_OF_THINKERS: RefusedFields = RefusedFields::of(&["stop"]);
 /// What cannot be set while a model thinks.
@@ -96,28 +104,46 @@ const OF_OPENAI: RefusedFields = RefusedFields::of(&[
     "service_tier",
 ]);
 
+/// What `OpenAI` and gateways in front of it know in a chat. Others ignore it at best: `property 'verbosity' is unsupported`
+/// (Groq), `property 'metadata' is unsupported` (Cerebras).
+const HINTS: RefusedFields = RefusedFields::of(&[
+    "metadata",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "store",
+    "verbosity",
+]);
+
 impl Quirks {
-    /// What it rejects of a request to this model, which is to think now or not.
+    /// Whether it is `OpenAI` itself: only it knows the newer name of the limit alone, and all the hints.
+    pub fn is_original(&self) -> bool {
+        self.limit == Self::OPENAI.limit
+    }
+
+    /// What it rejects of a chat to this model, which is to think now or not.
     pub fn refused_of(&self, model: &Facts, is_thinking: bool) -> RefusedFields {
         let only_if = |is_so: bool, fields| match self.minds_thinking && is_so {
             true => fields,
             false => RefusedFields::NONE,
         };
         self.refuses
+            .or(self.refuses_in_chats)
             .or(only_if(model.thinks, REFUSED_OF_THINKERS))
             .or(only_if(is_thinking, REFUSED_WHILE_THINKING))
             .or(only_if(!model.takes_parallel_choice, REFUSED_OF_O_SERIES))
     }
 
-    /// What it may reject, whatever the model.
+    /// What it may reject of a chat, whatever the model.
     pub fn may_refuse(&self) -> RefusedFields {
+        let always = self.refuses.or(self.refuses_in_chats);
         match self.minds_thinking {
-            true => self
-                .refuses
+            true => always
                 .or(REFUSED_OF_THINKERS)
                 .or(REFUSED_WHILE_THINKING)
                 .or(REFUSED_OF_O_SERIES),
-            false => self.refuses,
+            false => always,
         }
     }
 
@@ -136,6 +162,8 @@ impl Quirks {
         limit: None,
         has_developer: true,
         refuses: OF_OPENAI,
+        refuses_in_chats: RefusedFields::NONE,
+        searches_in_chats: true,
         minds_thinking: false,
         message_fields: None,
         efforts: Efforts::Any,
@@ -152,6 +180,8 @@ impl Quirks {
     pub const OLDER: Self = Self {
         limit: Some(OLD_LIMIT),
         has_developer: false,
+        refuses_in_chats: HINTS,
+        searches_in_chats: false,
         efforts: Efforts::Three,
         has_plain_turns: true,
         ..Self::UNKNOWN
@@ -161,17 +191,10 @@ impl Quirks {
         refuses: OF_OPENAI.or(RefusedFields::of(&[
             "frequency_penalty",
             "logit_bias",
-            "metadata",
             "parallel_tool_calls",
-            "prediction",
             "presence_penalty",
-            "prompt_cache_key",
-            "prompt_cache_retention",
-            "safety_identifier",
             "seed",
-            "store",
             "user",
-            "verbosity",
         ])),
         wants_signed_calls: true,
         numbers_calls_alike: true,
@@ -182,16 +205,12 @@ impl Quirks {
     pub const MISTRAL: Self = Self {
         refuses: OF_OPENAI.or(RefusedFields::of(&[
             "logit_bias",
-            "metadata",
             "modalities",
-            "prompt_cache_retention",
-            "safety_identifier",
             "seed",
-            "store",
             "stream_options",
             "user",
-            "verbosity",
         ])),
+        refuses_in_chats: HINTS.without(RefusedFields::of(&["prediction", "prompt_cache_key"])),
         message_fields: Some(PLAIN_MESSAGE),
         call_ids: CallIds::Nine,
         answers_tools: true,
@@ -204,20 +223,27 @@ impl Quirks {
         wants_thoughts_back: true,
         ..Self::OLDER
     };
-    /// Documents these as errors.
+    /// Documents these as errors; `property 'metadata' is unsupported`.
     pub const CEREBRAS: Self = Self {
         refuses: OF_OPENAI.or(RefusedFields::of(&[
             "frequency_penalty",
             "logit_bias",
+            "modalities",
             "presence_penalty",
         ])),
+        message_fields: Some(CEREBRAS_MESSAGE),
         ..Self::OLDER
     };
     /// Documents `logit_bias` and the `name` of a message as errors.
     pub const GROQ: Self = Self {
         limit: None,
-        refuses: OF_OPENAI.or(RefusedFields::of(&["logit_bias"])),
+        refuses: OF_OPENAI.or(RefusedFields::of(&["logit_bias", "modalities"])),
         message_fields: Some(PLAIN_MESSAGE),
+        ..Self::OLDER
+    };
+    /// Searches the web for every answer.
+    pub const PERPLEXITY: Self = Self {
+        searches_in_chats: true,
         ..Self::OLDER
     };
 }

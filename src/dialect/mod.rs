@@ -31,6 +31,7 @@ pub mod errors;
 pub mod form;
 mod heartbeat;
 pub mod messages;
+mod own_words;
 pub mod rate_limit;
 mod refusal;
 mod renamed;

@@ -85,13 +85,13 @@ impl Asking<'_> {
     /// The same for a request that has to be translated; `None`: it has not. What `/responses` cannot take stays a chat, where the
     /// upstream has both: it knows best what its model takes.
     pub fn translated(self, body: &[u8]) -> Option<Result<UpstreamRequest, Untranslatable>> {
-        let Self { api, kind, spoken } = self;
-        let (asked, spoken) = (Api::of(kind.endpoint)?, spoken?);
-        if asked == spoken {
+        if !self.translates() {
             return None;
         }
+        let Self { api, kind, .. } = self;
+        let (asked, spoken) = (Api::of(kind.endpoint)?, self.spoken?);
         match api.between(asked, spoken, body, kind.model) {
-            Err(_) if asked == Api::Chat && api.dialect == Dialect::OpenAi => None,
+            Err(_) if asked == Api::Chat && spoken == Api::Responses => None,
             translated => Some(translated),
         }
     }

@@ -3,6 +3,7 @@
 use memchr::memmem::find;
 
 use super::conversation::Api;
+use super::own_words;
 use crate::catalogue::{Dialect, Facts, InChats, Prefill, Quirks, Sampling, claude_facts, facts};
 use crate::request::Endpoint;
 
@@ -40,6 +41,8 @@ pub struct RequestKind<'a> {
     pub model: &'a str,
     /// Whether there are tools to call.
     pub has_tools: bool,
+    /// Whether the client has written it for another model, or the upstream has a name of its own for the model.
+    pub is_fallback: bool,
     /// Its body as the client wrote it: where tools and thoughts do not go together in chats, it counts whether it names an
     /// effort.
     pub body: &'a [u8],
@@ -54,12 +57,14 @@ pub struct Asking<'a> {
     pub(super) kind: RequestKind<'a>,
     /// The API in which that is put; `None`: it is no conversation.
     pub(super) spoken: Option<Api>,
+    /// Whether it is a chat in words that another maker's chats do not have.
+    is_in_own_words: bool,
 }
 
 impl Asking<'_> {
     /// Whether the request has to be translated.
     pub fn translates(&self) -> bool {
-        self.spoken != Api::of(self.kind.endpoint)
+        self.is_in_own_words || self.spoken != Api::of(self.kind.endpoint)
     }
 
     /// Whether the upstream is asked in Responses.
@@ -97,10 +102,15 @@ impl UpstreamApi {
 
     /// How it is asked this.
     pub fn asking(self, kind: RequestKind<'_>) -> Asking<'_> {
+        let spoken = self.api_for(kind);
+        let is_chat = kind.endpoint == Endpoint::ChatCompletions && spoken == Some(Api::Chat);
         Asking {
             api: self,
             kind,
-            spoken: self.api_for(kind),
+            spoken,
+            is_in_own_words: kind.is_fallback
+                && is_chat
+                && own_words::are_in(kind.body, &self.quirks),
         }
     }
 

@@ -32,6 +32,7 @@ pub(super) fn asking_by<'a>(
         endpoint: request.endpoint,
         model: candidate.model.as_deref().unwrap_or(request.model),
         has_tools: request.needs.include(Ability::Tools),
+        is_fallback: candidate.model.is_some(),
         body: request.needs.body,
     });
     // What the client wrote for this model passes through, whatever is known of the model.

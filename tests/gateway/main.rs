@@ -58,6 +58,7 @@ mod metrics;
 mod odd_json;
 mod origins;
 mod own_credentials;
+mod own_words;
 mod page;
 mod page_seen;
 mod panics;

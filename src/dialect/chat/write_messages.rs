@@ -101,7 +101,7 @@ impl<'a> Transcript<'a> {
         }
         let said = Said::of(texts, "\n\n");
         let is_beginning = self.messages.iter().all(|message| message.role == "system");
-        if !is_beginning && !is_original(self.quirks) {
+        if !is_beginning && !self.quirks.is_original() {
             let text = said.into_text();
             self.ask(Said::Text(reminder(&text)));
             return Ok(others);
@@ -289,11 +289,6 @@ impl<'a> Transcript<'a> {
     fn id(&self, id: &str) -> String {
         form_of(self.quirks.call_ids)(id)
     }
-}
-
-/// Whether a provider is `OpenAI` itself: only it knows the newer name of the limit alone, and all the hints.
-pub(super) fn is_original(quirks: &Quirks) -> bool {
-    quirks.limit == Quirks::OPENAI.limit
 }
 
 /// Whether a model is Claude, behind whichever gateway: those hand its caching marks on (`OpenRouter`, `LiteLLM`,

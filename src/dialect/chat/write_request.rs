@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::effort::effort;
 use super::prefill::put_prefill;
 use super::request_body::Body;
-use super::write_messages::{Transcript, is_original};
+use super::write_messages::Transcript;
 use super::write_tools::Toolbox;
 use crate::dialect::conversation::fields::Object;
 use crate::dialect::conversation::schema::{self, Taker};
@@ -133,7 +133,7 @@ impl Draft<'_> {
 
     /// Who is served and how, which `OpenAI` alone knows in all its forms.
     fn identify(&mut self) {
-        let is_original = is_original(&self.target.upstream.quirks);
+        let is_original = self.target.upstream.quirks.is_original();
         let conversation = &mut self.conversation;
         let user = conversation.user.take();
         let safety = conversation.safety_identifier.take();
@@ -180,7 +180,7 @@ impl Draft<'_> {
             } => {
                 let can_be_strict = strict == Some(true) && schema::is_strict(&schema);
                 let accepted = schema::of_answer(schema.clone(), Taker::OpenAi);
-                let is_original = is_original(&self.target.upstream.quirks);
+                let is_original = self.target.upstream.quirks.is_original();
                 let schema = match accepted {
                     Some(accepted) if is_original || !can_be_strict => accepted,
                     // Without it, the answer would be any text.
