@@ -154,6 +154,7 @@ async fn the_error_that_ends_a_stream_lists_every_attempt() {
             "{told:?}"
         );
         assert_eq!(error["code"], "stream_interrupted");
+        assert_eq!(error["type"], "server_error");
     }
 }
 

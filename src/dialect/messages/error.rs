@@ -6,7 +6,17 @@ use crate::dialect::errors::says_too_long;
 
 /// An error object of any API, in Anthropic's shape.
 pub fn error(error: &Value) -> Value {
-    shaped(error_kind(error), error)
+    in_words(shaped(error_kind(error), error))
+}
+
+/// An error in Anthropic's shape, in the words by which agents that see no status and no type (opencode) know to ask again.
+pub fn in_words(mut error: Value) -> Value {
+    let message = message_of(&error);
+    let is_said = message.to_ascii_lowercase().contains("server error");
+    if error["type"] == "api_error" && !is_said {
+        error["message"] = format!("Internal server error: {message}").into();
+    }
+    error
 }
 
 /// The same for the error of a reply with this status.
@@ -158,7 +168,7 @@ mod tests {
             overloaded_error {"type": "server_error", "code": "server_is_overloaded"}
             overloaded_error {"type": "overloaded_error"}
             timeout_error {"type": "timeout_error"}
-            api_error {"type": "upstream_error", "code": "stream_interrupted"}
+            api_error {"type": "server_error", "code": "stream_interrupted"}
             api_error {"type": "unheard_of"}
             rate_limit_error {"code": 429}
             invalid_request_error {"code": 400, "type": "BadRequestError"}
@@ -189,6 +199,15 @@ mod tests {
             let given = json!({"message": "m", "type": kind});
             assert_eq!(error_for(status, &given)["type"], expected, "{given}");
         }
+    }
+
+    #[test]
+    fn failures_without_a_status_are_said_in_the_words_that_clients_look_for() {
+        let given = json!({"message": "gone", "type": "server_error"});
+        let expected = json!({"type": "api_error", "message": "Internal server error: gone"});
+        assert_eq!(error(&given), expected);
+        assert_eq!(error(&expected), expected);
+        assert_eq!(error_for(500, &given)["message"], "gone");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::shape::{Kind, is_text};
 use crate::dialect::conversation::End;
-use crate::dialect::messages::error_kind;
+use crate::dialect::messages::{error_kind, in_words};
 
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
@@ -137,7 +137,7 @@ impl Piece<'_> {
 pub(super) fn interruption(error: &serde_json::Value) -> Vec<u8> {
     let mut reported = error.as_object().cloned().unwrap_or_default();
     reported.insert("type".to_owned(), error_kind(error).into());
-    let event = json!({ "type": "error", "error": reported });
+    let event = json!({ "type": "error", "error": in_words(reported.into()) });
     format!("event: error\ndata: {event}\n\n").into_bytes()
 }
 
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn an_error_keeps_its_kind() {
         for (kind, code, expected) in [
-            ("upstream_error", "stream_interrupted", "api_error"),
+            ("server_error", "stream_interrupted", "api_error"),
             ("upstream_error", "all_upstreams_failed", "api_error"),
             (
                 "overloaded_error",
@@ -181,7 +181,11 @@ mod tests {
             let reported = reported(&json!({"type": kind, "code": code, "message": "gone"}));
             assert_eq!(reported["type"], "error");
             assert_eq!(reported["error"]["type"], expected, "{kind} {code}");
-            assert_eq!(reported["error"]["message"], "gone");
+            let message = match expected {
+                "api_error" => "Internal server error: gone",
+                _ => "gone",
+            };
+            assert_eq!(reported["error"]["message"], message);
         }
         let without = reported(&json!({"message": "gone"}));
         assert_eq!(without["error"]["type"], "api_error");

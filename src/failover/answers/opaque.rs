@@ -153,8 +153,7 @@ impl OpaqueStream {
             return Err(BodyError(why.to_owned()));
         }
         // OpenAI's and Anthropic's SDKs both take this for an error.
-        let error =
-            json!({ "message": why, "type": "upstream_error", "param": null, "code": code });
+        let error = json!({ "message": why, "type": "server_error", "param": null, "code": code });
         let data = json!({ "type": "error", "error": error });
         let event = format!("event: error\ndata: {data}\n\n");
         Ok(Frame::data(event.into()))

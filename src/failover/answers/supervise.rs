@@ -250,7 +250,8 @@ impl SupervisedStream {
         };
         let mut error = json!({
             "message": message,
-            "type": "upstream_error",
+            // Agents that have no status to go by ask again for this.
+            "type": "server_error",
             "param": null,
             "code": code,
         });

@@ -30,7 +30,10 @@ pub(super) fn adapted(
     let signs_calls = quirks.wants_signed_calls && wants_signatures(model);
     let takes_marks = !quirks.refuses.iter().any(|field| field == BREAKPOINT);
     let mut messages: Vec<Fields<'_>> = serde_json::from_str(messages.get()).ok()?;
-    let mut is_changed = false;
+    let before = messages.len();
+    // Agents keep what is left of an answer that broke off.
+    messages.retain(|message| !says_nothing(message));
+    let mut is_changed = messages.len() < before;
     for message in &mut messages {
         if !takes_marks && unmark(message) {
             dropped.insert(format!("messages.content.{BREAKPOINT}"));
@@ -94,6 +97,14 @@ pub(super) fn thoughts_of_calls(messages: &RawValue) -> Thoughts {
     } else {
         Thoughts::Missing
     }
+}
+
+/// Whether it is a model's message in which nothing is said or called: `Assistant message must have either content or
+/// tool_calls` (Mistral).
+fn says_nothing(message: &Fields<'_>) -> bool {
+    let said = ["content", "refusal", "tool_calls", "function_call", "audio"];
+    let is_empty = |name: &&str| matches!(written(message, name), "" | "null" | "[]" | "\"\"");
+    is(message, "role", "assistant") && said.iter().all(is_empty)
 }
 
 /// Gives a message the older role `system`. Returns whether it had the newer one.
@@ -175,6 +186,22 @@ mod tests {
             ["messages.content.prompt_cache_breakpoint"]
         );
         assert_eq!(put(&marked, &Quirks::OPENAI, "gpt-6"), None);
+    }
+
+    #[test]
+    fn messages_in_which_nothing_is_said_are_left_out() {
+        let said = json!([{"role": "user", "content": ""}, {"role": "assistant", "content": "a"}, {"role": "assistant", "content": null, "refusal": "no"},
+            {"role": "assistant", "content": "", "audio": {"id": "x"}}]);
+        assert_eq!(put(&said, &Quirks::OPENAI, "gpt-4.1"), None);
+        let mut messages = said.as_array().unwrap().clone();
+        for nothing in [json!(""), json!(null), json!([])] {
+            let nothing = json!({"role": "assistant", "content": nothing, "tool_calls": [], "reasoning_content": "hm"});
+            messages.insert(1, nothing);
+        }
+        assert_eq!(
+            put(&messages.into(), &Quirks::OPENAI, "gpt-4.1"),
+            Some(said)
+        );
     }
 
     #[test]
