@@ -85,6 +85,7 @@ fn translated(api: UpstreamApi, endpoint: Endpoint, model: &str, body: &Bytes) -
         endpoint,
         model,
         has_tools: true,
+        is_fallback: true,
         body,
     };
     let asking = api.asking(kind);

@@ -94,6 +94,7 @@ pub fn translate(endpoint: Endpoint, data: &[u8]) {
             endpoint,
             model,
             has_tools: true,
+            is_fallback: true,
             body: request,
         };
         let translated = match api.asking(kind).translated(request) {
