@@ -9,6 +9,11 @@ pub fn error(error: &Value) -> Value {
     in_words(shaped(error_kind(error), error))
 }
 
+/// The same for the error of a reply with this status.
+pub fn error_for(status: u16, error: &Value) -> Value {
+    shaped(error_kind_for(Some(status), error), error)
+}
+
 /// An error in Anthropic's shape, in the words by which agents that see no status and no type (opencode) know to ask again.
 pub fn in_words(mut error: Value) -> Value {
     let message = message_of(&error);
@@ -17,11 +22,6 @@ pub fn in_words(mut error: Value) -> Value {
         error["message"] = format!("Internal server error: {message}").into();
     }
     error
-}
-
-/// The same for the error of a reply with this status.
-pub fn error_for(status: u16, error: &Value) -> Value {
-    shaped(error_kind_for(Some(status), error), error)
 }
 
 fn shaped(kind: &'static str, error: &Value) -> Value {
