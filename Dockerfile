@@ -4,30 +4,36 @@ WORKDIR /build
 
 # Static C library. Names are resolved by what is linked in, and no module of
 # another library is loaded, for the image has no /etc/nsswitch.conf. With an
-# explicit --target the flag does not reach build scripts and procedural macros,
-# which must stay dynamic.
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+# explicit target the flag does not reach build scripts and procedural macros,
+# which must stay dynamic. Where it has been counted what runs often (see
+# deploy/train), the compiler knows it.
+COPY deploy/profiles profiles
+RUN set -eu; \
+    target="$(rustc -vV | sed -n 's/^host: //p')"; \
+    profile="/build/profiles/$target.profdata"; \
+    flags='"-Ctarget-feature=+crt-static"'; \
+    [ ! -f "$profile" ] || flags="$flags, \"-Cprofile-use=$profile\", \"-Cllvm-args=-no-pgo-warn-mismatch\""; \
+    mkdir .cargo; \
+    printf '[build]\ntarget = "%s"\nrustflags = [%s]\n' "$target" "$flags" > .cargo/config.toml
 
 # Dependencies, in a layer of their own: only the manifests decide its age. The
 # stand-ins are all that Cargo needs of the package, because the manifest names
 # the file of every target.
 COPY Cargo.toml Cargo.lock ./
 RUN set -eu; \
-    target="$(rustc -vV | sed -n 's/^host: //p')"; \
     mkdir src; \
     touch src/lib.rs; \
     echo 'fn main() {}' > src/main.rs; \
-    cargo build --release --locked --target "$target" --bin backstop; \
+    cargo build --release --locked --bin backstop; \
     rm -r src
 
 # COPY keeps the modification times of the checkout, which may be older than the
 # stand-ins; touch makes Cargo build the real sources.
 COPY src src
 RUN set -eu; \
-    target="$(rustc -vV | sed -n 's/^host: //p')"; \
     find src -type f -exec touch {} +; \
-    cargo build --release --locked --target "$target" --bin backstop; \
-    install -D -m 0755 "target/$target/release/backstop" /out/backstop; \
+    cargo build --release --locked --bin backstop; \
+    install -D -m 0755 target/*/release/backstop /out/backstop; \
     install -d -m 0755 /out/state
 
 # Final stage: the binary and nothing else. CA roots are part of the binary.

@@ -111,6 +111,22 @@ fn the_image_and_the_release_are_built_with_the_rust_of_the_manifest() {
     assert_eq!(release["env"]["RUST_VERSION"].as_str(), Some(version));
 }
 
+#[test]
+fn docker_is_given_all_files_that_the_image_is_built_from() {
+    let (image, given) = (read("Dockerfile"), read(".dockerignore"));
+    let copied = image.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let ours = copied.filter(|files| !files.starts_with("--from"));
+    let sources: Vec<&str> = ours
+        .flat_map(|files| files.rsplit_once(' ').unwrap().0.split(' '))
+        .collect();
+    assert!(sources.len() > 3, "{sources:?}");
+    for source in sources {
+        assert!(root(source).exists(), "{source}");
+        let is_given = given.lines().any(|line| line == format!("!{source}"));
+        assert!(is_given, "{source}");
+    }
+}
+
 /// A static glibc loads the modules that the file names, which are of the system's glibc: it crashes if that is another one.
 #[test]
 fn no_program_that_is_linked_statically_to_glibc_meets_an_nsswitch_conf() {
