@@ -90,7 +90,9 @@ async fn an_error_that_is_passed_on_is_somebodys_failure_only_if_it_is_one() {
             200 => Script::healthy(),
             _ => Script::status(status),
         };
-        first.play(play).await;
+        first.play(play.clone()).await;
+        // What the first lacks is asked elsewhere.
+        second.play(play).await;
         let answered = gateway.get("/v1/files").await;
         assert_eq!(answered.status, status);
         let report = gateway.events.finished(number).await;
