@@ -46,6 +46,27 @@ pub(super) struct WinningAttempt {
     pub(super) in_place_of: Option<InPlaceOf>,
 }
 
+impl WinningAttempt {
+    /// `race`: those that are still in flight come too late.
+    pub(super) fn new(
+        answer: AttemptAnswer,
+        attempt: InFlightAttempt,
+        mut log: AttemptLog,
+        race: Race<'_>,
+        in_place_of: Option<InPlaceOf>,
+    ) -> Self {
+        for loser in race.into_losers() {
+            log.attempts.push(loser.superseded_by(attempt.elapsed()));
+        }
+        Self {
+            answer,
+            attempt,
+            log,
+            in_place_of,
+        }
+    }
+}
+
 struct Waiting<'a> {
     until: Instant,
     /// `None`: the queue is full.
@@ -278,16 +299,9 @@ impl<'r, 'a> Course<'r, 'a> {
         }
         attempt.note_rate_limit(&answer.headers);
         let in_place_of = self.in_place_of(choice, attempt.upstream());
-        let mut log = std::mem::take(&mut self.log);
-        for loser in std::mem::take(&mut self.race).into_losers() {
-            log.attempts.push(loser.superseded_by(attempt.elapsed()));
-        }
-        WinningAttempt {
-            answer,
-            attempt,
-            log,
-            in_place_of,
-        }
+        let log = std::mem::take(&mut self.log);
+        let race = std::mem::take(&mut self.race);
+        WinningAttempt::new(answer, attempt, log, race, in_place_of)
     }
 
     /// Who should have answered in place of the one that does.

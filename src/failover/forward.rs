@@ -259,16 +259,9 @@ impl<'a> Forwarding<'_, 'a> {
         if answer.outcome == Outcome::Success && is_stateless(self.run.request) {
             self.run.succeeded();
         }
-        let mut log = std::mem::take(&mut self.log);
-        for loser in std::mem::take(&mut self.race).into_losers() {
-            log.attempts.push(loser.superseded_by(attempt.elapsed()));
-        }
-        WinningAttempt {
-            answer,
-            attempt,
-            log,
-            in_place_of: None,
-        }
+        let log = std::mem::take(&mut self.log);
+        let race = std::mem::take(&mut self.race);
+        WinningAttempt::new(answer, attempt, log, race, None)
     }
 
     fn in_vain(self) -> Exhausted {

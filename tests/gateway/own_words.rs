@@ -4,21 +4,11 @@
 use backstop::simulator::{Fault, Script, Simulator};
 use serde_json::{Value, json};
 
-use crate::harness::{Answered, Setup, TestGateway, simulators};
+use crate::harness::{Answered, simulators};
+use crate::providers::gateway;
 
 const CHAT: &str = "/v1/chat/completions";
 const PATCH: &str = "*** Begin Patch\n+\"ä\"\n";
-
-/// A gateway whose second upstream, of this provider, is the fallback of `OpenAI`.
-async fn gateway(first: &Simulator, second: &Simulator, provider: &str) -> TestGateway {
-    let its_keys = format!("provider: {provider}, api_key: k");
-    Setup::new()
-        .upstream_as(first, "provider: openai, api_key: k")
-        .upstream_as(second, &its_keys)
-        .route(&["*"], &["first", "second, model: other"])
-        .start()
-        .await
-}
 
 /// One whose first upstream is down.
 async fn fallen_back(body: &Value, provider: &str, script: Script) -> (Answered, Simulator) {

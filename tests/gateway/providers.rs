@@ -8,7 +8,7 @@ use crate::harness::{Setup, TestGateway, chat, chat_text, simulators};
 const CHAT: &str = "/v1/chat/completions";
 
 /// A gateway whose second upstream, of this provider, is the fallback of the first, with another model name.
-async fn gateway(first: &Simulator, second: &Simulator, provider: &str) -> TestGateway {
+pub(crate) async fn gateway(first: &Simulator, second: &Simulator, provider: &str) -> TestGateway {
     let its_keys = format!("provider: {provider}, api_key: k");
     Setup::new()
         .upstream_as(first, "provider: openai, api_key: k")
