@@ -17,14 +17,12 @@ use crate::dialect;
 use crate::event::AttemptReport;
 use crate::failover::attempts::ending::Opaque;
 use crate::failover::attempts::in_flight::InFlightAttempt;
+use crate::failover::attempts::opening::LONGEST_ERROR;
 use crate::failover::attempts::timers::{Timers, patience_with};
 use crate::outcome::{Blame, Outcome};
 use crate::upstream::ReplyBody;
 use crate::wire::body::BodyError;
 use crate::wire::sse::{self, Framer};
-
-/// An event that is longer is no error.
-const LONGEST_ERROR: usize = 64 << 10;
 
 /// Bytes on their way to the client.
 #[derive(Debug)]

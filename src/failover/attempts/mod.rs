@@ -27,7 +27,7 @@ pub(super) mod forwarded;
 mod forwarded_reply;
 pub(super) mod handshake;
 pub(super) mod in_flight;
-mod opening;
+pub(super) mod opening;
 pub(super) mod outbound;
 pub(super) mod pace;
 mod renewed_key;

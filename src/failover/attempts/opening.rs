@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
@@ -16,8 +16,8 @@ use crate::wire::sse::{self, Event, Framer};
 /// How long the head of an answer may wait for the first piece. A body that breaks at once breaks together with its
 /// head; a slow one, such as a file, need not be waited for.
 const FIRST_PIECE: Duration = Duration::from_secs(1);
-/// What is longer than this is no error.
-const LONGEST: usize = 64 << 10;
+/// No error is longer, in bytes.
+pub(in crate::failover) const LONGEST_ERROR: usize = 64 << 10;
 
 /// How much of a body is held back.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub(super) async fn opening(body: &mut ReplyBody, hold: Hold) -> Result<Option<B
     while !body.is_end_stream() && !hold.is_enough(&held) {
         match next_data(body, patience).await {
             Ok(Some(data)) if held.is_empty() => held = data,
-            Ok(Some(data)) => held = [&held[..], &data].concat().into(),
+            Ok(Some(data)) => held = joined(held, &data),
             Ok(None) => break,
             Err(ReadError::Stalled | ReadError::TooLate) if !matches!(hold, Hold::Json(_)) => break,
             Err(ReadError::Broken(error)) if held.is_empty() => {
@@ -56,6 +56,15 @@ pub(super) async fn opening(body: &mut ReplyBody, hold: Hold) -> Result<Option<B
     Ok((!held.is_empty()).then_some(held))
 }
 
+/// What is held so far is copied only as often as its room grows.
+fn joined(held: Bytes, more: &[u8]) -> Bytes {
+    let mut whole = held
+        .try_into_mut()
+        .unwrap_or_else(|held| BytesMut::from(&held[..]));
+    whole.extend_from_slice(more);
+    whole.freeze()
+}
+
 fn soon(time: Duration) -> Patience {
     Patience {
         idle: time,
@@ -67,8 +76,10 @@ impl Hold {
     fn is_enough(self, held: &Bytes) -> bool {
         match self {
             Self::FirstPiece => !held.is_empty(),
-            Self::Json(_) => held.len() > LONGEST,
-            Self::Event(_) => held.len() > LONGEST || with_first_event(held, |_| ()).is_some(),
+            Self::Json(_) => held.len() > LONGEST_ERROR,
+            Self::Event(_) => {
+                held.len() > LONGEST_ERROR || with_first_event(held, |_| ()).is_some()
+            }
         }
     }
 }
