@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::client::{Api, Kind, Speaker};
+use super::client::Speaker;
 use super::provider::RELEASED;
 use super::table::Table;
+use super::work::{Api, Kind};
 use super::{Proxy, Size};
 
 /// Notes the memory before any work.

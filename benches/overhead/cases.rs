@@ -1,7 +1,7 @@
 //! Who is measured, and doing what.
 
-use super::client::{Api, Kind};
 use super::provider::CONNECTIONS;
+use super::work::{Api, Kind};
 
 /// A proxy, or one of ours that is configured in a special way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,7 @@ mod floor;
 mod program;
 mod provider;
 mod table;
+mod work;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -31,9 +32,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::cases::{CASES, Case, Who};
-use self::client::{Kind, Speaker, load};
+use self::client::{Speaker, load};
 use self::program::{Program, in_thread};
 use self::table::{Table, median, micros};
+use self::work::{Api, Kind};
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -214,7 +216,7 @@ async fn latencies(proxies: &[Proxy], upstream: SocketAddr, size: Size, table: &
             for ((_, speaker), taken) in speakers.iter_mut().zip(&mut taken) {
                 for _ in 0..in_a_row {
                     let start = Instant::now();
-                    speaker.ask(Kind::Whole, client::Api::Chat, None, 0).await;
+                    speaker.ask(Kind::Whole, Api::Chat, None, 0).await;
                     taken.push(micros(start.elapsed()));
                 }
             }
