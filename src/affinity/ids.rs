@@ -62,12 +62,22 @@ pub(super) fn may_be_in_chats(id: &str) -> bool {
     !NOT_IN_CHATS.iter().any(|begin| id.starts_with(begin))
 }
 
-/// The parts of a path and its query that may be ids. A slash within an id is escaped.
+/// The parts of a path and its query that may be ids. A slash within an id is escaped, as `%2F`; nothing else in one is.
 pub(super) fn in_path(path: &str) -> impl Iterator<Item = &str> {
     path.split(['/', '?', '&', '='])
-        .flat_map(|part| part.split("%2F"))
-        .flat_map(|part| part.split("%2f"))
+        .flat_map(between_escaped_slashes)
         .filter(|part| is_like_an_id(part))
+}
+
+/// Looks for one byte first, since hardly any path has an escape.
+fn between_escaped_slashes(part: &str) -> impl Iterator<Item = &str> {
+    let mut pieces = part.split('%');
+    let first = pieces.next();
+    first.into_iter().chain(pieces.filter_map(after_slash))
+}
+
+fn after_slash(escape: &str) -> Option<&str> {
+    escape.strip_prefix("2F").or(escape.strip_prefix("2f"))
 }
 
 /// The parts of a text that may be ids: Gemini's have a folder, as in `batches/abc123`.
