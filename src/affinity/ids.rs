@@ -77,7 +77,8 @@ fn between_escaped_slashes(part: &str) -> impl Iterator<Item = &str> {
 }
 
 fn after_slash(escape: &str) -> Option<&str> {
-    escape.strip_prefix("2F").or(escape.strip_prefix("2f"))
+    let rest = escape.strip_prefix("2F");
+    rest.or_else(|| escape.strip_prefix("2f"))
 }
 
 /// The parts of a text that may be ids: Gemini's have a folder, as in `batches/abc123`.
