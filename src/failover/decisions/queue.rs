@@ -144,6 +144,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn after_a_long_rate_limit_each_success_makes_the_pace_twice_as_fast() {
+        let start = Instant::now();
+        let opens_at = start + Duration::from_secs(2);
+        let queue = Queue::new(100, start);
+        let place = queue.enter(opens_at, start).unwrap();
+        let mut turns = Vec::new();
+        for _ in 0..5 {
+            assert!(place.turn(opens_at, start + LONG).await);
+            turns.push(seconds(start.elapsed()));
+            place.succeeded();
+        }
+        assert_eq!(turns, [2.0, 2.6, 2.8, 3.0, 3.0]);
+        for _ in 0..50 {
+            assert!(place.turn(opens_at, start + LONG).await);
+            place.succeeded();
+        }
+        assert_eq!(seconds(start.elapsed()), 3.1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_long_rate_limit_the_first_failure_shows_the_pace_that_is_kept() {
+        let start = Instant::now();
+        let opens_at = start + Duration::from_secs(2);
+        let queue = Queue::new(100, start);
+        let place = queue.enter(opens_at, start).unwrap();
+        let mut turns = Vec::new();
+        for succeeds in [true, false, true, true, true, true] {
+            assert!(place.turn(opens_at, start + LONG).await);
+            turns.push(seconds(start.elapsed()));
+            match succeeds {
+                true => place.succeeded(),
+                false => place.failed(),
+            }
+        }
+        assert_eq!(turns, [2.0, 2.6, 3.7, 4.8, 5.9, 7.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_first_success_after_failures_brings_back_the_pace_of_the_beginning() {
         for (closed_for, failures, pause) in [(0, 1, 0.2), (0, 2, 0.2), (1, 1, 1.1)] {
             let start = Instant::now();

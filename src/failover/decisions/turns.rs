@@ -2,14 +2,14 @@
 //!
 //! The pace adapts: a few successes in a row make it twice as fast, each failure twice as slow, and the first success after
 //! failures as fast as it was at first. So an upstream that is back is found soon, by few calls, and is not run over by everybody
-//! who waits for it.
+//! who waits for it. Where no pace is known that it bears, each success makes it twice as fast, until the first failure.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// The pause before the first turn. After a rate limit, the pauses between turns begin with the length of that, up to
-/// `LONGEST_FIRST`.
+/// `LONGEST_FIRST`: one that lasts no longer may let a single request through each time.
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST_FIRST: Duration = Duration::from_millis(1100);
 /// So many successes in a row make the pause shorter.
@@ -29,6 +29,8 @@ pub struct Turns {
     first: Duration,
     /// How many successes there were since it changed.
     successes: u32,
+    /// Whether the pause is a guess: nothing shows that the upstream needs it.
+    is_guess: bool,
 }
 
 impl Turns {
@@ -42,6 +44,7 @@ impl Turns {
             pause: first,
             first,
             successes: 0,
+            is_guess: closed_for > LONGEST_FIRST,
         }
     }
 
@@ -58,9 +61,10 @@ impl Turns {
     /// A request that went has been answered.
     pub fn succeeded(&mut self, now: Instant) {
         self.successes += 1;
+        let enough = if self.is_guess { 1 } else { ENOUGH };
         if self.pause > self.first {
             self.set(self.first);
-        } else if self.successes >= ENOUGH {
+        } else if self.successes >= enough {
             let half = self.pause / 2;
             self.set(if half < SHORTEST {
                 Duration::ZERO
@@ -73,6 +77,7 @@ impl Turns {
 
     /// A request that went has failed.
     pub fn failed(&mut self, now: Instant) {
+        self.is_guess = false;
         self.set((self.pause * 2).clamp(FIRST, LONGEST));
         self.taken(now);
     }
