@@ -146,6 +146,7 @@ fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
 }
 
 fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) -> Outcome {
+    let briefly = retry_after.min(Some(LONGEST_WITH_FAILURE));
     match status {
         // 451: the law forbids it there.
         401 | 403 | 451 => Outcome::Unauthorized { status },
@@ -159,15 +160,20 @@ fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) ->
         429 => Outcome::RateLimited { retry_after },
         // What APIs use for the client's faults.
         400 | 406 | 413..=416 | 422 | 428 | 431 => Outcome::RejectedRequest { status },
-        // 409: another request is in the way, and this one refers to nothing. 498: Groq's flex tier is full.
-        409 | 498 | 503 | 529 => Outcome::Overloaded {
+        // 498: Groq's flex tier is full.
+        498 | 503 | 529 => Outcome::Overloaded {
             status,
             retry_after,
+        },
+        // Another request is in the way, and this one refers to nothing.
+        409 => Outcome::Overloaded {
+            status,
+            retry_after: briefly,
         },
         // Whoever asks for a wait means to be well afterwards, whatever the status: a 502 in front of a server that restarts.
         _ if retry_after.is_some() => Outcome::Overloaded {
             status,
-            retry_after: retry_after.min(Some(LONGEST_WITH_FAILURE)),
+            retry_after: briefly,
         },
         // Everything else is somebody else's failure: 407 and 421 of a proxy in between, 408, 423, 424 (a tool's server,
         // the model behind Bedrock), 425, 444, 460 and 499 of a load balancer that gave up, and whatever nobody uses.
