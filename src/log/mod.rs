@@ -40,6 +40,7 @@ pub struct Log {
     notices: Notices,
     failovers: Repeats,
     failures: Repeats,
+    breaks: Repeats,
 }
 
 impl Sink for Log {
@@ -258,8 +259,10 @@ impl Log {
                 )
             };
         }
-        for due in self.failovers.overdue(Instant::now) {
-            tracing::warn!("{}", due.line());
+        for repeats in [&self.failovers, &self.breaks] {
+            for due in repeats.overdue(Instant::now) {
+                tracing::warn!("{}", due.line());
+            }
         }
         match report.result {
             RequestResult::Failed => {
@@ -272,11 +275,11 @@ impl Log {
                 }
             }
             RequestResult::Broken => {
-                line!(
-                    warn,
-                    "an answer{} broke off and ended with an error",
-                    by(report)
-                );
+                let line = format!("an answer{} broke off and ended with an error", by(report));
+                let due = self.breaks.happened(line.clone(), line, Instant::now());
+                if let Some(due) = due {
+                    line!(warn, "{}", due.line());
+                }
             }
             RequestResult::Answered | RequestResult::Rejected | RequestResult::ClientGone => {}
         }

@@ -17,11 +17,12 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, ResponseFuture};
 use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::harness::{Setup, chat, two_upstreams};
+use crate::harness::{Setup, chat, chat_stream, two_upstreams};
 
 /// The program uses the real clock of this machine, which may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -125,6 +126,16 @@ impl Running {
             .unwrap()
             .unwrap()
             .code()
+    }
+
+    /// Ends it, and returns what it still says.
+    async fn last_lines(&mut self) -> String {
+        assert_eq!(self.terminate().await, Some(0));
+        let mut lines = String::new();
+        while let Some(line) = self.stderr.next_line().await.unwrap() {
+            lines += &line;
+        }
+        lines
     }
 }
 
@@ -279,10 +290,14 @@ async fn with_an_open_request(folder: &Path, upstream: &Simulator) -> (Running, 
 
 /// A client that asks at an address.
 fn ask(clients: &str) -> Asking {
+    send(clients, &chat())
+}
+
+fn send(clients: &str, body: &Value) -> Asking {
     let url = format!("http://{clients}/v1/chat/completions");
     let request = http::Request::post(url)
         .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(chat().to_string())))
+        .body(Full::new(Bytes::from(body.to_string())))
         .unwrap();
     let client = Client::builder(TokioExecutor::new()).build_http();
     tokio::spawn(client.request(request))
@@ -341,14 +356,28 @@ async fn what_somebody_has_to_see_to_is_logged_once() {
         let answer = ask(&clients).await.unwrap().unwrap();
         assert_eq!(answer.status(), 403);
     }
-    assert_eq!(running.terminate().await, Some(0));
-    let mut rest = String::new();
-    while let Some(line) = running.stderr.next_line().await.unwrap() {
-        rest += &line;
-    }
+    let rest = running.last_lines().await;
     assert!(!rest.contains("somebody has to act"), "{rest}");
     // The machine may be so slow that a period passes meanwhile.
     assert!(rest.matches("a request failed").count() < 10, "{rest}");
+}
+
+#[tokio::test]
+async fn streams_that_break_off_one_after_the_other_do_not_fill_the_log() {
+    let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut running, asking) = with_an_open_request(folder.path(), &upstream).await;
+    assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+    upstream.play(Script::fault(Fault::CutAfter(2))).await;
+    let clients = running.clients.clone();
+    for _ in 0..20 {
+        let answer = send(&clients, &chat_stream()).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.into_body().collect().await.unwrap();
+    }
+    let lines = running.last_lines().await;
+    let count = lines.matches("an answer of only broke off").count();
+    assert!((1..10).contains(&count), "{lines}");
 }
 
 /// Whoever reads the log may stop it upon the first line, and so may a supervisor.
@@ -469,7 +498,7 @@ async fn the_report_and_the_incidents_of_a_running_backstop_are_printed() {
         "{stdout}"
     );
     let (_, json, _) = report(&["--format", "json"]).await;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["rows"][1]["upstream"], "only");
     let (_, csv, _) = report(&["--format", "csv"]).await;
     assert!(csv.starts_with("kind,upstream,model,requests,"), "{csv}");
