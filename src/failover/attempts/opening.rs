@@ -38,10 +38,19 @@ pub(super) async fn opening(body: &mut ReplyBody, hold: Hold) -> Result<Option<B
         Hold::Event(time) => soon(time),
     };
     let mut held = Bytes::new();
-    while !body.is_end_stream() && !hold.is_enough(&held) {
+    let mut is_enough = false;
+    let mut framer = Framer::new();
+    while !body.is_end_stream() && !is_enough {
         match next_data(body, patience).await {
-            Ok(Some(data)) if held.is_empty() => held = data,
-            Ok(Some(data)) => held = joined(held, &data),
+            Ok(Some(data)) => {
+                is_enough = match hold {
+                    Hold::FirstPiece => true,
+                    Hold::Json(_) => false,
+                    Hold::Event(_) => has_data(&framer.push(data.clone())),
+                };
+                held = joined(held, data);
+                is_enough |= held.len() > LONGEST_ERROR;
+            }
             Ok(None) => break,
             Err(ReadError::Stalled | ReadError::TooLate) if !matches!(hold, Hold::Json(_)) => break,
             Err(ReadError::Broken(error)) if held.is_empty() => {
@@ -57,11 +66,14 @@ pub(super) async fn opening(body: &mut ReplyBody, hold: Hold) -> Result<Option<B
 }
 
 /// What is held so far is copied only as often as its room grows.
-fn joined(held: Bytes, more: &[u8]) -> Bytes {
+fn joined(held: Bytes, more: Bytes) -> Bytes {
+    if held.is_empty() {
+        return more;
+    }
     let mut whole = held
         .try_into_mut()
         .unwrap_or_else(|held| BytesMut::from(&held[..]));
-    whole.extend_from_slice(more);
+    whole.extend_from_slice(&more);
     whole.freeze()
 }
 
@@ -72,16 +84,9 @@ fn soon(time: Duration) -> Patience {
     }
 }
 
-impl Hold {
-    fn is_enough(self, held: &Bytes) -> bool {
-        match self {
-            Self::FirstPiece => !held.is_empty(),
-            Self::Json(_) => held.len() > LONGEST_ERROR,
-            Self::Event(_) => {
-                held.len() > LONGEST_ERROR || with_first_event(held, |_| ()).is_some()
-            }
-        }
-    }
+/// Whether there is an event with data among whole events.
+fn has_data(events: &[u8]) -> bool {
+    sse::events(events).any(|event| event.data.is_some())
 }
 
 /// Looks at the first event with data, if it is whole.
