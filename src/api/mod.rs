@@ -248,10 +248,7 @@ impl Api {
         if endpoint == Endpoint::CountTokens {
             return Ok(match run.await {
                 Ok(answer) => Reply::Upstream(Box::new(answer)),
-                Err(exhausted) => {
-                    record.attempts = exhausted.attempts.len();
-                    Reply::Own(count::estimated(&asked.body, self.failover.memory()).await?)
-                }
+                Err(_) => Reply::Own(count::estimated(&asked.body, self.failover.memory()).await?),
             });
         }
         if !is_stream {

@@ -14,7 +14,7 @@ use super::path::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::catalogue::facts;
-use crate::request::{Endpoint, ModelRequest, Peek, Thinking, peek};
+use crate::request::{Endpoint, ModelRequest, Peek, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::{is_known, unpack};
 use crate::wire::json::{ModelField, insert_model, replace_model};
@@ -67,8 +67,10 @@ pub(super) async fn request(
     let seen = offload::scan(body.len(), look).await?;
     let named = seen.model.as_ref().map_or("", |field| &field.name);
     let hints = hints?;
+    if seen.reasoning || facts(named).thinks {
+        record.progress.is_thinking();
+    }
     Ok(ModelRequest {
-        thinking: Thinking::expected(seen.reasoning || facts(named).thinks),
         id: record.id.clone(),
         trace: record.trace,
         received_at: Instant::now(),
@@ -82,6 +84,7 @@ pub(super) async fn request(
         body,
         model: seen.model,
         streaming: seen.streaming && record.endpoint.can_stream(),
+        progress: record.progress.clone(),
         demands: seen.demands,
         alternatives: seen.alternatives,
         max_output: seen.max_output,

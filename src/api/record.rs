@@ -16,7 +16,9 @@ use crate::event::{
 };
 use crate::failover::{Answer, AnswerBody, Exhausted};
 use crate::outcome::{Blame, Outcome};
-use crate::request::{ClientApi, ClientCredential, ClientPatience, Endpoint, RequestId, Trace};
+use crate::request::{
+    ClientApi, ClientCredential, ClientPatience, Endpoint, Progress, RequestId, Trace,
+};
 use crate::wire::upgrade::Shutdown;
 
 /// The status that is recorded if the client disconnects before a response has started.
@@ -36,11 +38,10 @@ pub(super) struct RequestRecord {
     pub(super) client_api: ClientApi,
     /// Whether the request came over HTTP/2.
     pub(super) is_http2: bool,
-    /// Becomes true when the request has to end because the server stops.
-    pub(super) shutdown: Shutdown,
+    /// What becomes known of it while it is served.
+    pub(super) progress: Progress,
     pub(super) route: Option<Arc<str>>,
     served_by: Option<UpstreamId>,
-    pub(super) attempts: usize,
     /// Why nobody answered.
     pub(super) failure: Option<Box<RequestFailure>>,
     /// The model that answered.
@@ -86,10 +87,9 @@ impl RequestRecord {
             endpoint: Endpoint::Other,
             client_api: ClientApi::default(),
             is_http2: version == Version::HTTP_2,
-            shutdown,
+            progress: Progress::new(shutdown),
             route: None,
             served_by: None,
-            attempts: 0,
             failure: None,
             model: None,
             in_place_of: None,
@@ -142,7 +142,6 @@ impl RequestRecord {
 
     /// An upstream answers: with its first content, or with the whole answer.
     pub(super) fn answered_by(&mut self, answer: &Answer) {
-        self.attempts = answer.attempts.len();
         self.served_by = Some(answer.served_by.clone());
         self.in_place_of.clone_from(&answer.in_place_of);
         self.failed_at = AttemptReport::failed_at(&answer.attempts);
@@ -169,7 +168,6 @@ impl RequestRecord {
 
     /// No upstream has answered. `story`: who failed and how.
     pub(super) fn unanswered(&mut self, exhausted: &Exhausted, story: String) {
-        self.attempts = exhausted.attempts.len();
         self.failure = Some(Box::new(RequestFailure {
             cause: exhausted.cause(),
             story: Some(story),
@@ -228,7 +226,7 @@ impl RequestRecord {
             endpoint: self.endpoint,
             status: self.status,
             result,
-            attempts: self.attempts,
+            attempts: self.progress.attempts(),
             served_by: self.served_by.take(),
             model: self.model.take(),
             in_place_of: self.in_place_of.take(),

@@ -33,7 +33,7 @@ pub(super) fn with_answer(mut answer: Answer, mut record: RequestRecord) -> Hand
         AnswerBody::Whole(bytes) => {
             // A translated error, or one from which our key was removed, has another length.
             headers.remove(CONTENT_LENGTH);
-            let whole = Whole::new(bytes, answer.attempts.len());
+            let whole = Whole::new(bytes);
             RecordedStream::new(whole, record, result).boxed_unsync()
         }
         AnswerBody::Relay(relay) => return upgrade::respond(relay, headers, record),

@@ -35,7 +35,7 @@ impl<S: Watched> RecordedStream<S> {
             stream,
             rest: Bytes::new(),
             whole,
-            stopping: Stopping::new(record.shutdown.clone()),
+            stopping: Stopping::new(record.progress.shutdown().clone()),
             waiting: None,
             record: Some(record),
         };
@@ -48,7 +48,6 @@ impl<S: Watched> RecordedStream<S> {
             && let Some(end) = self.stream.ended()
             && let Some(record) = &mut self.record
         {
-            record.attempts = end.attempts;
             record.tokens = end.tokens.or(record.tokens);
             record.content = self.stream.content();
             for upstream in end.failed_by {
@@ -175,13 +174,11 @@ impl<S: Watched> HttpBody for RecordedStream<S> {
 /// An answer that is complete in memory.
 pub(super) struct Whole {
     bytes: Bytes,
-    attempts: usize,
 }
 
 impl Whole {
-    /// `attempts`: how many attempts it took.
-    pub(super) fn new(bytes: Bytes, attempts: usize) -> Self {
-        Self { bytes, attempts }
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self { bytes }
     }
 }
 
@@ -209,7 +206,6 @@ impl HttpBody for Whole {
 impl Watched for Whole {
     fn ended(&self) -> Option<StreamEnd> {
         self.bytes.is_empty().then_some(StreamEnd {
-            attempts: self.attempts,
             is_broken: false,
             tokens: None,
             failed_by: Vec::new(),

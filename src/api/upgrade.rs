@@ -14,7 +14,7 @@ use super::reject::Rejection;
 use crate::catalogue::Abilities;
 use crate::event::RequestResult;
 use crate::failover::{Relay, RelayEnd};
-use crate::request::{Endpoint, ModelRequest, Thinking};
+use crate::request::{Endpoint, ModelRequest};
 use crate::wire::body::full;
 use crate::wire::json::ModelField;
 use crate::wire::query;
@@ -69,7 +69,7 @@ pub(super) fn request(
         body: bytes::Bytes::new(),
         model: model.map(|name| ModelField { name, span: None }),
         streaming: false,
-        thinking: Thinking::default(),
+        progress: record.progress.clone(),
         demands: Abilities::default(),
         alternatives: Vec::new(),
         max_output: 0,

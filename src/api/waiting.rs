@@ -55,7 +55,7 @@ impl Waiting {
 
     pub(super) fn into_body(self, record: RequestRecord) -> Body {
         WaitingBody {
-            stopping: Stopping::new(record.shutdown.clone()),
+            stopping: Stopping::new(record.progress.shutdown().clone()),
             waiting: Some((self, record)),
             answer: None,
         }

@@ -73,7 +73,7 @@ impl Failover {
             events: self.events.clone(),
             request: request.id.clone(),
             is_traced: request.trace.is_some_and(|trace| trace.is_drawn),
-            thinking: request.thinking.clone(),
+            progress: request.progress.clone(),
             shape: match request.endpoint {
                 Endpoint::Realtime => Shape::HANDSHAKE,
                 _ => Shape {

@@ -6,8 +6,8 @@ mod id;
 mod media;
 mod needs;
 mod peek;
+mod progress;
 mod session;
-mod thinking;
 mod tokens;
 mod trace;
 
@@ -23,8 +23,8 @@ pub use credential::ClientCredential;
 pub use id::RequestId;
 pub use needs::Needs;
 pub use peek::{Peek, peek};
+pub use progress::Progress;
 pub use session::Session;
-pub use thinking::Thinking;
 pub use tokens::{tokens_in, tokens_of_size};
 pub use trace::{Parent, Trace};
 
@@ -62,8 +62,8 @@ pub struct ModelRequest {
     pub model: Option<ModelField>,
     /// Whether the body asks for a stream of events.
     pub streaming: bool,
-    /// Whether the body asks for reasoning, or names a reasoning model, or an answer has shown that the model thinks.
-    pub thinking: Thinking,
+    /// What becomes known of it while it is served, such as whether its model thinks.
+    pub progress: Progress,
     /// What its fields require of a model.
     pub demands: Abilities,
     /// The models to which it lets the upstream itself fall back.

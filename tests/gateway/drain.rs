@@ -68,6 +68,7 @@ async fn drain(gateway: TestGateway) -> (RequestResult, &'static str) {
     let ended = ended(&events).await;
     let report = events.finished(0).await;
     assert!(report.failed_by.is_empty(), "{:?}", report.failed_by);
+    assert_eq!(report.attempts, 1);
     ended
 }
 
@@ -150,7 +151,7 @@ async fn a_stream_that_has_not_started_ends_so_too() {
         };
         client.until(sign).await;
         let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
-        assert_eq!(ended, (RequestResult::Broken, "client_gone"), "{path}");
+        assert_eq!(ended, (RequestResult::Broken, "shutting_down"), "{path}");
         assert!(text.ends_with("\r\n0\r\n\r\n"), "{text}");
         assert!(text.contains("shutting_down"), "{text}");
     }
@@ -168,7 +169,7 @@ async fn a_request_without_an_answer_is_asked_to_retry() {
         client.ask(path, &body.to_string()).await;
         upstream.wait_received(1).await;
         let (ended, text) = tokio::join!(drain(gateway), client.until_closed());
-        assert_eq!(ended, (RequestResult::Failed, "client_gone"), "{path}");
+        assert_eq!(ended, (RequestResult::Failed, "shutting_down"), "{path}");
         assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
         assert!(text.contains("\r\nretry-after: 1\r\n"), "{text}");
         assert!(

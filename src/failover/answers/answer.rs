@@ -102,8 +102,7 @@ impl Answer {
             }
             AttemptBody::Opaque(body) => {
                 attempts.push(attempt.report(answer.outcome.clone(), None));
-                let tried = attempts.len();
-                let stream = OpaqueStream::new(*body, answer.outcome, attempt, witness, tried);
+                let stream = OpaqueStream::new(*body, answer.outcome, attempt, witness);
                 AnswerBody::Opaque(Box::new(stream))
             }
             AttemptBody::Upgraded(opened) => {

@@ -44,8 +44,6 @@ pub struct OpaqueStream {
     witness: Option<Witness>,
     timers: Timers,
     alarm: Pin<Box<Sleep>>,
-    /// How many attempts it took.
-    attempts: usize,
     is_broken: bool,
     /// Its upstream, if that has failed.
     failed_by: Vec<UpstreamId>,
@@ -53,13 +51,12 @@ pub struct OpaqueStream {
 }
 
 impl OpaqueStream {
-    /// `witness`: records what is created. `attempts`: how many it took.
+    /// `witness`: records what is created.
     pub(super) fn new(
         body: Opaque,
         outcome: Outcome,
         attempt: InFlightAttempt,
         witness: Option<Witness>,
-        attempts: usize,
     ) -> Self {
         let timers = Timers::start(body.limits, Instant::now());
         let mut stream = Self {
@@ -74,7 +71,6 @@ impl OpaqueStream {
             witness,
             alarm: Box::pin(sleep_until(timers.next())),
             timers,
-            attempts,
             is_broken: false,
             failed_by: Vec::new(),
             is_stopped: false,
@@ -214,7 +210,6 @@ impl Body for OpaqueStream {
 impl Watched for OpaqueStream {
     fn ended(&self) -> Option<StreamEnd> {
         self.is_end_stream().then_some(StreamEnd {
-            attempts: self.attempts,
             is_broken: self.is_broken,
             tokens: None,
             failed_by: self.failed_by.clone(),

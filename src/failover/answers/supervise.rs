@@ -376,7 +376,6 @@ impl Watched for SupervisedStream {
     fn ended(&self) -> Option<StreamEnd> {
         let is_over = matches!(self.source, Source::Over) && self.ready.is_empty();
         is_over.then(|| StreamEnd {
-            attempts: self.attempts.len(),
             is_broken: self.is_broken,
             tokens: tokens(&self.attempts),
             failed_by: match self.is_broken {

@@ -45,8 +45,6 @@ impl<S: Watched> Watched for Box<S> {
 /// How a watched body ended.
 #[derive(Clone, Debug)]
 pub struct StreamEnd {
-    /// How many attempts it took.
-    pub attempts: usize,
     /// Whether it ended before it was complete.
     pub is_broken: bool,
     /// What it costs, if the upstreams say so.

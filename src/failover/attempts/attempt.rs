@@ -189,7 +189,7 @@ impl Attempt<'_> {
     }
 
     fn is_reasoning(&self) -> bool {
-        self.thinks || self.request.thinking.is_known()
+        self.thinks || self.request.progress.thinks()
     }
 
     /// The wait for the first content of an exchange that begins now.
@@ -365,7 +365,7 @@ impl Attempt<'_> {
         let wanted = Hold {
             first,
             deadline: self.deadline.until(),
-            thinking: &self.request.thinking,
+            progress: &self.request.progress,
             more: self.hold,
             limits: StreamTimeouts {
                 idle: self.timeouts.silence(is_reasoning),

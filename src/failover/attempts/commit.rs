@@ -13,7 +13,7 @@ use super::timers::{AFTER_THE_END, StreamTimeouts};
 use crate::catalogue::Prefill;
 use crate::config::HoldConfig;
 use crate::outcome::{Defect, Outcome, Stage};
-use crate::request::Thinking;
+use crate::request::Progress;
 use crate::upstream::ReplyBody;
 use crate::wire::body::{Patience, ReadError, next_data};
 
@@ -30,7 +30,7 @@ pub(super) struct Hold<'a> {
     /// When the stream is committed, or fails for lack of content.
     pub(super) deadline: Instant,
     /// Learns whether the model thinks.
-    pub(super) thinking: &'a Thinking,
+    pub(super) progress: &'a Progress,
     /// How much is held back beyond the first content.
     pub(super) more: Option<HoldConfig>,
     /// The timeouts from the first content on.
@@ -125,7 +125,7 @@ impl Hold<'_> {
     /// The model has shown that it thinks.
     fn thinks(&mut self) {
         self.limits.thinks();
-        self.thinking.is_shown();
+        self.progress.is_thinking();
     }
 
     /// The upstream makes progress that the client does not see, so the wait for the first content is extended.
@@ -227,17 +227,17 @@ mod tests {
     use crate::config::HoldConfig;
     use crate::failover::attempts::timers::StreamTimeouts;
     use crate::outcome::Stage;
-    use crate::request::Thinking;
+    use crate::request::Progress;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     /// The first content is due in 5 seconds, everything in 60.
-    fn hold(thinking: &Thinking, content: Duration, more: Option<HoldConfig>) -> Hold<'_> {
+    fn hold(progress: &Progress, content: Duration, more: Option<HoldConfig>) -> Hold<'_> {
         let now = Instant::now();
         Hold {
             first: (now + SECOND * 5, Stage::FirstToken),
             deadline: now + SECOND * 60,
-            thinking,
+            progress,
             more,
             limits: StreamTimeouts {
                 idle: SECOND * 30,
@@ -267,8 +267,8 @@ mod tests {
             (60, 60, Stage::Total),
             (100, 60, Stage::Total),
         ] {
-            let thinking = Thinking::default();
-            let mut hold = hold(&thinking, SECOND * gap, None);
+            let progress = Progress::default();
+            let mut hold = hold(&progress, SECOND * gap, None);
             hold.wait_on();
             assert_eq!(hold.first, (start + SECOND * seconds, stage), "{gap}");
         }
@@ -277,8 +277,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_says_nothing_has_little_time_to_end_once_it_is_complete() {
         let start = Instant::now();
-        let thinking = Thinking::default();
-        let mut hold = hold(&thinking, SECOND * 10, None);
+        let progress = Progress::default();
+        let mut hold = hold(&progress, SECOND * 10, None);
         hold.hurry();
         assert_eq!(hold.first.0, start + SECOND * 2);
         tokio::time::advance(SECOND).await;
@@ -288,10 +288,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_model_that_shows_that_it_thinks_is_known_to_and_gets_more_time() {
-        let thinking = Thinking::default();
-        let mut hold = hold(&thinking, SECOND * 10, None);
+        let progress = Progress::default();
+        let mut hold = hold(&progress, SECOND * 10, None);
         hold.thinks();
-        assert!(thinking.is_known());
+        assert!(progress.thinks());
         assert_eq!(hold.limits.idle, SECOND * 90);
         assert_eq!(hold.limits.content, Some(SECOND * 90));
     }
@@ -299,13 +299,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_held_for_a_time_is_released_then_and_no_silence_is_that_time() {
         let start = Instant::now();
-        let thinking = Thinking::default();
+        let progress = Progress::default();
         let time = |seconds| HoldConfig {
             tokens: None,
             time: Some(SECOND * seconds),
         };
-        let short = hold(&thinking, SECOND * 10, Some(time(3)));
-        let long = hold(&thinking, SECOND * 10, Some(time(100)));
+        let short = hold(&progress, SECOND * 10, Some(time(3)));
+        let long = hold(&progress, SECOND * 10, Some(time(100)));
         let content = kept(Some(start));
         assert_eq!(short.until(start), start + SECOND * 3);
         assert_eq!(long.until(start), start + SECOND * 60);

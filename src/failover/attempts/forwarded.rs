@@ -70,7 +70,7 @@ impl ForwardedAttempt<'_> {
         let timeouts = &self.target.candidate.timeouts;
         let with = |is_reasoning| timeouts.to_first_content(false, is_reasoning);
         Limit {
-            usual: with(self.request.thinking.is_known()),
+            usual: with(self.request.progress.thinks()),
             reasoning: with(true),
         }
     }

@@ -12,11 +12,11 @@ use crate::event::{AttemptReport, Event, Events, HealthChange, Phase, Tokens};
 use crate::failover::decisions::target::Target;
 use crate::health::{Permit, Shape, Silence};
 use crate::outcome::Outcome;
-use crate::request::{RequestId, Thinking, tokens_of_size};
+use crate::request::{Progress, RequestId, tokens_of_size};
 use crate::upstream::Upstream;
 use crate::wire::upload::Sending;
 
-/// Dropped without an end, it counts as abandoned: the client went away.
+/// Dropped without an end, it counts as abandoned: the client went away, or we were stopped.
 #[derive(Debug)]
 pub(in crate::failover) struct InFlightAttempt {
     events: Events,
@@ -33,7 +33,7 @@ pub(in crate::failover) struct InFlightAttempt {
     permit: Option<Permit>,
     shape: Shape,
     limit: Limit,
-    thinking: Thinking,
+    progress: Progress,
     started_at: Instant,
     /// How far the request has got, where it takes a while to be sent.
     sending: Option<Arc<Sending>>,
@@ -49,7 +49,7 @@ pub(in crate::failover) struct Common {
     pub(in crate::failover) events: Events,
     pub(in crate::failover) request: RequestId,
     pub(in crate::failover) shape: Shape,
-    pub(in crate::failover) thinking: Thinking,
+    pub(in crate::failover) progress: Progress,
     pub(in crate::failover) is_traced: bool,
 }
 
@@ -70,6 +70,7 @@ impl InFlightAttempt {
         number: usize,
         limit: Limit,
     ) -> Self {
+        common.progress.attempt_begins();
         Self {
             events: common.events.clone(),
             request: common.request.clone(),
@@ -88,7 +89,7 @@ impl InFlightAttempt {
             permit,
             shape: common.shape,
             limit,
-            thinking: common.thinking.clone(),
+            progress: common.progress.clone(),
             started_at: Instant::now(),
             sending: None,
             rival: None,
@@ -113,7 +114,7 @@ impl InFlightAttempt {
 
     /// How long its first content may take, as far as is known now.
     fn limit(&self) -> Duration {
-        if self.thinking.is_known() {
+        if self.progress.thinks() {
             self.limit.reasoning
         } else {
             self.limit.usual
@@ -301,7 +302,15 @@ impl InFlightAttempt {
 impl Drop for InFlightAttempt {
     fn drop(&mut self) {
         if !self.is_over {
-            self.close(Outcome::ClientGone, None);
+            let is_stopped = self.progress.is_stopped();
+            self.close(
+                if is_stopped {
+                    Outcome::Stopped
+                } else {
+                    Outcome::ClientGone
+                },
+                None,
+            );
         }
     }
 }
