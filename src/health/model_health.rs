@@ -326,7 +326,7 @@ impl ModelHealth {
         began_in: Both<u32>,
         now: Tick,
     ) -> Option<HealthChange> {
-        let is_enough = self.add_to_scores(finding.log_likelihood, began_in, now);
+        let is_enough = self.add_to_scores(finding, began_in, now);
         let evidence = finding.evidence?;
         if !is_enough.upstream && !is_enough.model {
             return None;
@@ -347,22 +347,28 @@ impl ModelHealth {
             return change;
         }
         let has_tripped = self.scope().trip_now(evidence, now, fastrand::f32());
+        if has_tripped {
+            // It has failed alone: with all that against it, the first failure of another one would take its upstream out.
+            self.upstream.scope.calm(now);
+        }
         self.after_trip(has_tripped, now)
     }
 
-    /// Whether the score of each scope is now enough to trip it.
-    fn add_to_scores(&self, log_likelihood: f32, began_in: Both<u32>, now: Tick) -> Both<bool> {
+    /// Whether the score of each scope is now enough to trip it. What a model that is out fails at says nothing more about its
+    /// upstream, except that no connection can be made.
+    fn add_to_scores(&self, finding: Finding, began_in: Both<u32>, now: Tick) -> Both<bool> {
         let core = Both {
             upstream: self.upstream.scope.core(),
             model: self.scope().core(),
         };
         let is_fresh = core.upstream.epoch == began_in.upstream;
         let is_fresh_here = is_fresh && core.model.epoch == began_in.model;
+        let is_known = core.model.phase.is_out() && finding.evidence != Some(Evidence::Connection);
         let unless_stale = |is_fresh| {
             if is_fresh {
-                log_likelihood
+                finding.log_likelihood
             } else {
-                log_likelihood.min(0.0)
+                finding.log_likelihood.min(0.0)
             }
         };
         let add = |(scope, hearsay): (&Scope, &Hearsay), core: Core, is_fresh| {
@@ -374,7 +380,7 @@ impl ModelHealth {
         };
         let upstream = (&self.upstream.scope, &self.upstream.hearsay);
         Both {
-            upstream: add(upstream, core.upstream, is_fresh),
+            upstream: add(upstream, core.upstream, is_fresh && !is_known),
             model: add((self.scope(), &self.own.hearsay), core.model, is_fresh_here),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Bench, FAILURE};
+use super::{Bench, FAILURE, REFUSED};
 use crate::health::{ModelHealth, Phase};
 use crate::outcome::Outcome;
 
@@ -75,6 +75,42 @@ fn a_model_that_fails_beside_one_that_may_be_failing_takes_the_upstream_out() {
         phases(&bench, &models),
         [Phase::Open, closed, closed, closed]
     );
+}
+
+/// The failures of a model that is out, at requests that have nobody else, are no evidence against the models beside it.
+#[test]
+fn one_failure_beside_a_model_that_goes_on_failing_does_not_take_the_upstream_out() {
+    let mut bench = Bench::new();
+    let models = models(&mut bench);
+    let [m, n, _] = &models;
+    for _ in 0..5 {
+        bench.attempt(m, &FAILURE);
+    }
+    for _ in 0..100 {
+        m.force(0, bench.now).finish(&FAILURE, bench.now);
+    }
+    bench.attempt(n, &FAILURE);
+    let closed = Phase::Closed;
+    let expected = [closed, Phase::Open, closed, closed];
+    assert_eq!(phases(&bench, &models), expected);
+    for _ in 0..2 {
+        bench.attempt(n, &FAILURE);
+    }
+    assert_eq!(phases(&bench, &models)[0], Phase::Open);
+}
+
+/// That no connection can be made is about the upstream, whatever was asked for.
+#[test]
+fn a_model_that_is_out_still_shows_that_its_upstream_cannot_be_reached() {
+    let mut bench = Bench::new();
+    let models = models(&mut bench);
+    let [m, _, o] = &models;
+    fail_beside(&bench, m, 5, o);
+    assert_eq!(bench.phase(m), Phase::Open);
+    for _ in 0..5 {
+        m.force(0, bench.now).finish(&REFUSED, bench.now);
+    }
+    assert_eq!(phases(&bench, &models)[0], Phase::Open);
 }
 
 #[test]
