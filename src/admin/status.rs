@@ -142,8 +142,9 @@ impl Status {
             "models": seen.models.iter().map(|model| {
                 let mut shown = self.scope(model);
                 shown["name"] = model.id.model.as_deref().into();
-                shown["state"] = State::of(model).name().into();
-                shown["because"] = because(model, State::of(model), &self.recent).into();
+                let state = State::of(model, &seen.itself.cooldowns);
+                shown["state"] = state.name().into();
+                shown["because"] = because(model, state, &self.recent).into();
                 shown
             }).collect::<Vec<_>>(),
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::health::{CooldownReason, Phase, ScopeView};
+use crate::health::{CooldownReason, CooldownView, Phase, ScopeView};
 
 /// What is the matter with an upstream; what somebody should know first comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,17 +48,16 @@ impl State {
         }
     }
 
-    /// The state of a scope by itself.
-    pub(super) fn of(scope: &ScopeView) -> Self {
+    /// The state of a scope by itself. `shared`: the cooldowns of its keys that hold for all models.
+    pub(super) fn of(scope: &ScopeView, shared: &[CooldownView]) -> Self {
         if scope.taken_out_for.is_some() {
             return Self::TakenOut;
         }
         match scope.phase {
             Phase::Open => Self::Out,
             Phase::HalfOpen => Self::Probing,
-            Phase::Closed | Phase::SlowStart if is_cooling_down(scope) => {
-                let mut cooldowns = scope.cooldowns.iter();
-                match cooldowns.all(|cooldown| has_to_be_seen_to(cooldown.reason)) {
+            Phase::Closed | Phase::SlowStart if is_cooling_down(scope, shared, |_| true) => {
+                match is_cooling_down(scope, shared, has_to_be_seen_to) {
                     true => Self::KeyRefused,
                     false => Self::CoolingDown,
                 }
@@ -69,13 +68,13 @@ impl State {
     }
 
     /// The same for a model, as its upstream shows it.
-    fn of_model(scope: &ScopeView) -> Self {
+    fn of_model(scope: &ScopeView, shared: &[CooldownView]) -> Self {
         let is_pattern = scope
             .id
             .model
             .as_deref()
             .is_some_and(|it| it.ends_with('*'));
-        match Self::of(scope) {
+        match Self::of(scope, shared) {
             Self::TakenOut | Self::Out | Self::Probing => Self::PartlyOut,
             // Whoever asks for a model that does not exist is no news about the upstream.
             Self::KeyRefused | Self::CoolingDown if is_pattern => Self::InRotation,
@@ -96,13 +95,13 @@ impl<'a> UpstreamState<'a> {
     pub(super) fn of(itself: &'a ScopeView, models: &'a [ScopeView]) -> Self {
         let not_well = models
             .iter()
-            .filter(|model| State::of(model) != State::InRotation);
+            .filter(|model| State::of(model, &itself.cooldowns) != State::InRotation);
         let of_models = not_well.map(|scope| UpstreamState {
-            state: State::of_model(scope),
+            state: State::of_model(scope, &itself.cooldowns),
             scope,
         });
         let own = UpstreamState {
-            state: State::of(itself),
+            state: State::of(itself, &[]),
             scope: itself,
         };
         if own.state == State::TakenOut {
@@ -131,9 +130,18 @@ impl<'a> UpstreamState<'a> {
     }
 }
 
-/// Whether every key is in a cooldown.
-fn is_cooling_down(scope: &ScopeView) -> bool {
-    scope.keys > 0 && scope.cooldowns.len() >= scope.keys
+/// Whether every key is in a cooldown for such a reason, one for this scope or a shared one. Where all are shared, it is not this scope
+/// that cools down.
+fn is_cooling_down(
+    scope: &ScopeView,
+    shared: &[CooldownView],
+    counts: impl Fn(CooldownReason) -> bool,
+) -> bool {
+    let is_closed = |key| {
+        let mut all = scope.cooldowns.iter().chain(shared);
+        all.any(|cooldown| cooldown.key == key && counts(cooldown.reason))
+    };
+    !scope.cooldowns.is_empty() && (1..=scope.keys).all(is_closed)
 }
 
 fn has_to_be_seen_to(reason: CooldownReason) -> bool {

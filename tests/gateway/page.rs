@@ -1,10 +1,11 @@
 //! The operators' page and what is behind it: the status, live events, actions, the badge, `backstop status`.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use backstop::config::Config;
 use backstop::event::Event;
-use backstop::simulator::{Script, Simulator};
+use backstop::simulator::{Fault, Script, Simulator};
 use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -58,6 +59,44 @@ fn upstream<'a>(status: &'a Value, name: &str) -> &'a Value {
     let mut all = status["upstreams"].as_array().unwrap().iter();
     all.find(|one| one["name"] == name)
         .unwrap_or_else(|| panic!("{name}: {status:#}"))
+}
+
+/// One key is refused, whatever is asked for; the other one is limited for a model.
+#[tokio::test]
+async fn the_status_names_a_model_whose_keys_are_closed_for_different_reasons() {
+    let (first, second) = simulators().await;
+    let two_keys = "provider: openai-compatible, api_keys: [sk-one, sk-two]";
+    let setup = Setup::new()
+        .upstream_as(&first, two_keys)
+        .upstream(&second)
+        .route(&["gpt-4o"], &["first", "second"]);
+    let gateway = setup.start().await;
+    first
+        .play(Script::status(401).with_only_key("sk-one"))
+        .await;
+    let mut one_left = status(&gateway).await;
+    while upstream(&one_left, "first")["cooldowns"] == json!([]) {
+        assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "first");
+        one_left = status(&gateway).await;
+    }
+    assert_eq!(upstream(&one_left, "first")["state"], "in_rotation");
+
+    let limited = Fault::RateLimited {
+        after: Duration::from_secs(60),
+    };
+    first.play(Script::fault(limited)).await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
+    let none_left = status(&gateway).await;
+    assert_eq!(none_left["condition"], "covered", "{none_left:#}");
+    let problem = &none_left["problems"][0];
+    let expected = json!(["first", "gpt-4o", "cooling_down", "rate limit"]);
+    let said = json!([
+        problem["upstream"],
+        problem["model"],
+        problem["state"],
+        problem["because"]
+    ]);
+    assert_eq!(said, expected, "{none_left:#}");
 }
 
 #[tokio::test]
