@@ -24,6 +24,8 @@ pub(super) const MONEY: &[Mark] = &[
     Code("contract_spend_limit_reached"),
     Begins("your credit balance is too low"),
     Begins("you have reached your specified api usage limits"),
+    Begins("you're out of extra usage"),
+    Begins("third-party apps now draw from your extra usage"),
     // Google
     Says("your prepayment credits are depleted"),
     Says("billing to be enabled"),

@@ -97,6 +97,12 @@ const LINES: &[Line] = &[
     ),
     (Unsupported, OneOf(&[400, 404, 422]), FEATURES),
     (QuotaExhausted, Any, MONEY),
+    // MiniMax, in Anthropic's API.
+    (
+        QuotaExhausted,
+        OneOf(&[500]),
+        &[Begins("insufficient balance (1008)")],
+    ),
     (Unauthorized, Any, KEYS),
     (Unauthorized, Refusal, PLACES),
     (ModelUnavailable, Refusal, MODELS),

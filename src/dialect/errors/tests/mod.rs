@@ -275,6 +275,10 @@ fn what_is_said_in_words_alone_is_understood() {
 403 content_refused {"error":{"code":403,"message":"it requires moderation","metadata":{"reasons":["x"],"flagged_input":"y"}}}
 400 content_refused {"type":"error","error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}
 400 quota_exhausted {"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}
+400 quota_exhausted {"type":"error","error":{"type":"invalid_request_error","message":"You're out of extra usage. Add more at claude.ai/settings/usage and keep going."}}
+400 quota_exhausted {"type":"error","error":{"type":"invalid_request_error","message":"Third-party apps now draw from your extra usage, not your plan limits."}}
+500 quota_exhausted {"type":"error","error":{"type":"api_error","message":"insufficient balance (1008)"}}
+500 server_error {"type":"error","error":{"type":"api_error","message":"the prompt says: insufficient balance (1008)"}}
 400 unauthorized {"error":{"code":400,"message":"API key expired.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}
 429 unsupported {"error":{"message":"Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 50000.","type":"tokens","code":"rate_limit_exceeded"}}
 "#,
