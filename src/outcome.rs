@@ -179,9 +179,10 @@ impl Outcome {
             | Self::InvalidReply(
                 Defect::ContentType | Defect::Empty | Defect::Unparsable | Defect::CutShort,
             ) => FAILURE.passing(),
-            // A complete answer without content has been billed, and the next one is likely to be the same.
+            // A complete answer that is of no use has been billed, and the next one is likely to be the same.
             Self::InvalidReply(
                 Defect::NoAnswer
+                | Defect::Unstreamed
                 | Defect::Silent
                 | Defect::Redirect
                 | Defect::Compressed
@@ -236,7 +237,7 @@ impl Outcome {
             Self::ForeignError { .. } => "foreign_error",
             Self::UpgradeRefused { .. } => "upgrade_refused",
             Self::InvalidReply(Defect::Redirect) => "redirect",
-            Self::InvalidReply(Defect::ContentType) => "wrong_content_type",
+            Self::InvalidReply(Defect::ContentType | Defect::Unstreamed) => "wrong_content_type",
             Self::InvalidReply(Defect::Compressed) => "compressed",
             Self::InvalidReply(Defect::Empty) => "empty_reply",
             Self::InvalidReply(Defect::Unparsable) => "unparsable_reply",
@@ -334,6 +335,17 @@ mod tests {
         ] {
             assert_eq!(outcome.retry(), Retry::Elsewhere, "{outcome}");
             assert!(outcome.hurts_health(), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn what_is_whole_and_of_no_use_will_be_so_again() {
+        for (defect, may_pass) in [
+            (Defect::ContentType, true),
+            (Defect::Unstreamed, false),
+            (Defect::NoAnswer, false),
+        ] {
+            assert_eq!(Outcome::InvalidReply(defect).may_pass(), may_pass);
         }
     }
 

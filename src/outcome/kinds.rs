@@ -41,6 +41,8 @@ pub enum Defect {
     Redirect,
     /// A content type that was not asked for, such as HTML.
     ContentType,
+    /// A whole answer in place of the stream that was asked for.
+    Unstreamed,
     /// Compressed in a way that is not understood, although that was not asked for.
     Compressed,
     /// No body at all.

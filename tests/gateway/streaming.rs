@@ -15,7 +15,9 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{TestGateway, chat, chat_stream, chat_text, simulators, stream_text, within};
+use crate::harness::{
+    Setup, TestGateway, chat, chat_stream, chat_text, simulators, stream_text, within,
+};
 use crate::streamed::{Streamed, read};
 
 const TIMEOUTS: &str =
@@ -286,6 +288,23 @@ async fn clients_that_leave_during_a_stream_free_the_upstream_and_do_not_count_a
     let answered = gateway.post(CHAT, &chat_stream()).await;
     assert_eq!(answered.trail(), ["first:ok"]);
     assert_eq!(second.received_count(), 0);
+}
+
+/// Whoever answers without a stream has been paid for it, and would answer so again.
+#[tokio::test]
+async fn an_upstream_that_cannot_stream_is_asked_once() {
+    let answer = json!({"id": "1", "object": "chat.completion", "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]});
+    let script = Script::fault(Fault::Status {
+        code: 200,
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: Some(answer.to_string()),
+    });
+    let only = Simulator::start("only", script).await.unwrap();
+    let gateway = Setup::new().upstream(&only).start().await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    assert_eq!(answered.trail(), ["only:wrong_content_type"]);
+    assert_eq!(only.received_count(), 1);
 }
 
 /// SDKs close the connection at the last event, which may be before the end of the body has come.

@@ -340,7 +340,7 @@ impl Attempt<'_> {
         let wait = wait_asked_by(&reply.headers);
         offload::at_once(received.len(), || {
             match translator.answer(self.request.endpoint, received.clone(), wait) {
-                Ok(_) => Err(Outcome::InvalidReply(Defect::ContentType).into()),
+                Ok(_) => Err(Outcome::InvalidReply(Defect::Unstreamed).into()),
                 Err(outcome) => {
                     self.error_inside(outcome, reply.headers, translator, received.clone())
                 }
