@@ -112,7 +112,7 @@ impl Way {
         translated
     }
 
-    /// What is still to be told when no more events come.
+    /// What is still to be sent when no more events come.
     pub fn finish(&mut self) -> Translated {
         let mut translated = Translated::default();
         let mut sent = Vec::new();
@@ -131,7 +131,7 @@ impl Way {
         self.assembly.is_ending()
     }
 
-    /// Whether the whole answer has been told.
+    /// Whether the whole answer has been sent.
     pub fn is_complete(&self) -> bool {
         self.assembly.is_over()
     }
@@ -141,7 +141,7 @@ impl Way {
         self.assembly.usage().map(Tokens::from)
     }
 
-    /// A sign of life behind what was told.
+    /// A sign of life behind what was sent.
     pub fn heartbeat(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         self.writer.write(Event::Alive, &mut out);
@@ -181,7 +181,8 @@ impl Way {
         translated: &mut Translated,
     ) {
         for event in sent {
-            translated.thinks |= matches!(event, Event::Thought(_) | Event::Signature(_));
+            let is_thought = matches!(event, Event::Thought(_) | Event::Signature(_));
+            translated.thinks |= is_thought;
             self.has_refused |= match &event {
                 Event::Refusal(_) => true,
                 Event::End { end, .. } => *end == End::Filtered,
@@ -193,16 +194,16 @@ impl Way {
                     let body = self.translation.error_body(None, &error).to_string();
                     translated.failure = Some((outcome, body.into()));
                 }
-                Event::Thought(_) | Event::Signature(_)
-                    if !self.translation.asked.shows_thoughts =>
-                {
-                    translated.hidden_progress += 1;
-                }
                 // The client gets signs of life of our own, when it has waited for long enough.
                 Event::Alive => {}
                 event => {
-                    let is_content = event.is_content() && !self.assembly.is_empty();
-                    translated.content += usize::from(is_content);
+                    if is_thought && !self.translation.asked.shows_thoughts {
+                        translated.hidden_progress += 1;
+                    } else {
+                        let is_content = event.is_content() && !self.assembly.is_empty();
+                        translated.content += usize::from(is_content);
+                    }
+                    // Who may not read a thought may want what proves it: the writer knows.
                     self.writer.write(event, &mut translated.events);
                 }
             }
@@ -214,31 +215,39 @@ impl Way {
 mod tests {
     use std::sync::Arc;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use super::StreamTranslator;
+    use super::{StreamTranslator, Way};
     use crate::catalogue::Dialect;
     use crate::dialect::conversation::{Api, Asked, Target};
     use crate::dialect::translation::Translation;
     use crate::dialect::upstream_api::UpstreamApi;
 
-    #[test]
-    fn a_call_that_waits_for_the_rest_of_its_name_is_progress_and_no_thought() {
-        let tools = ["edit", "edit_file"].map(|name| json!({ "name": name, "input_schema": {} }));
-        let body = json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }], "tools": tools });
-        let mut conversation = (Api::Messages.form().read_request)(body).unwrap();
+    /// For the answer of an upstream to a client's request.
+    fn way(asked: Api, body: Value, spoken: Api) -> Way {
+        let mut conversation = (asked.form().read_request)(body).unwrap();
         let asked = Asked::of(&mut conversation);
         let upstream = &UpstreamApi::new(Dialect::OpenAi);
         let target = Target {
             model: "m",
             upstream,
         };
-        let written = (Api::Chat.form().write_request)(conversation, &target).unwrap();
+        let written = (spoken.form().write_request)(conversation, &target).unwrap();
         let translation = Arc::new(Translation {
             asked,
-            spoken: Api::Chat,
+            spoken,
             reading: written.reading,
         });
+        match StreamTranslator::between(&translation) {
+            StreamTranslator::Between(way) => *way,
+            StreamTranslator::Numbering(_) => panic!("a stream that is not translated"),
+        }
+    }
+
+    #[test]
+    fn a_call_that_waits_for_the_rest_of_its_name_is_progress_and_no_thought() {
+        let tools = ["edit", "edit_file"].map(|name| json!({ "name": name, "input_schema": {} }));
+        let body = json!({ "model": "m", "max_tokens": 9, "messages": [{ "role": "user", "content": "hi" }], "tools": tools });
         for (delta, thinks) in [
             (
                 json!({ "tool_calls": [{ "index": 0, "id": "a", "function": { "name": "edit" } }] }),
@@ -249,13 +258,40 @@ mod tests {
                 true,
             ),
         ] {
-            let StreamTranslator::Between(mut way) = StreamTranslator::between(&translation) else {
-                panic!("a stream that is not translated");
-            };
             let event = json!({ "choices": [{ "delta": delta }] });
+            let mut way = way(Api::Messages, body.clone(), Api::Chat);
             let translated = way.translate(format!("data: {event}\n\n").as_bytes());
             assert!(translated.hidden_progress > 0, "{event}");
             assert_eq!(translated.thinks, thinks, "{event}");
+        }
+    }
+
+    #[test]
+    fn what_proves_a_thought_comes_to_who_wants_it_without_the_thought() {
+        let events = [
+            json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "thinking", "thinking": "" } }),
+            json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "thinking_delta", "thinking": "hm" } }),
+            json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "signature_delta", "signature": "proof" } }),
+            json!({ "type": "content_block_stop", "index": 0 }),
+        ];
+        let stream = events.map(|event| format!("data: {event}\n\n")).concat();
+        for (include, comes) in [
+            (json!([]), false),
+            (json!(["reasoning.encrypted_content"]), true),
+        ] {
+            let body = json!({ "model": "m", "input": "hi", "stream": true, "include": include });
+            let mut way = way(Api::Responses, body, Api::Messages);
+            let translated = way.translate(stream.as_bytes());
+            let sent = String::from_utf8(translated.events).unwrap();
+            assert_eq!(
+                sent.contains("\"encrypted_content\":\"backstop1.m..proof\""),
+                comes,
+                "{sent}"
+            );
+            assert!(!sent.contains("hm"), "{sent}");
+            // It can still be replaced.
+            assert_eq!(translated.content, 0);
+            assert!(translated.hidden_progress > 0);
         }
     }
 }
