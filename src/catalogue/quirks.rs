@@ -43,6 +43,8 @@ pub struct Quirks {
     pub wants_thoughts_back: bool,
     /// Whether all tool calls of a streamed answer have the same index.
     pub numbers_calls_alike: bool,
+    /// Whether the content of an answer is a list of parts where its model has thought. `OpenAI`'s clients expect a text.
+    pub thinks_in_content: bool,
 }
 
 /// Which reasoning efforts a provider's models accept.
@@ -174,6 +176,7 @@ impl Quirks {
         answers_tools: false,
         wants_thoughts_back: false,
         numbers_calls_alike: false,
+        thinks_in_content: false,
     };
     /// Most others: they know the older names, and ignore what they do not know. `messages.0.content : value must be
     /// a string` (Groq), `invalid type: sequence, expected a string` (`DeepSeek`).
@@ -215,6 +218,7 @@ impl Quirks {
         call_ids: CallIds::Nine,
         answers_tools: true,
         efforts: Efforts::Known,
+        thinks_in_content: true,
         ..Self::OLDER
     };
     /// `The reasoning_content in the thinking mode must be passed back to the API.` Kimi: `thinking is enabled but

@@ -83,7 +83,7 @@ impl Asking<'_> {
     }
 
     /// The same for a request that has to be translated; `None`: it has not. What `/responses` cannot take stays a chat, where the
-    /// upstream has both: it knows best what its model takes.
+    /// upstream has both: it knows best what its model takes. So does a chat of which the answer alone needs translation.
     pub fn translated(self, body: &[u8]) -> Option<Result<UpstreamRequest, Untranslatable>> {
         if !self.translates() {
             return None;
@@ -91,7 +91,9 @@ impl Asking<'_> {
         let Self { api, kind, .. } = self;
         let (asked, spoken) = (Api::of(kind.endpoint)?, self.spoken?);
         match api.between(asked, spoken, body, kind.model) {
-            Err(_) if asked == Api::Chat && spoken == Api::Responses => None,
+            Err(_) if asked == Api::Chat && spoken != Api::Messages && !self.is_in_own_words => {
+                None
+            }
             translated => Some(translated),
         }
     }

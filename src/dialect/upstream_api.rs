@@ -58,13 +58,17 @@ pub struct Asking<'a> {
     /// The API in which that is put; `None`: it is no conversation.
     pub(super) spoken: Option<Api>,
     /// Whether it is a chat in words that another maker's chats do not have.
-    is_in_own_words: bool,
+    pub(super) is_in_own_words: bool,
+    /// Whether it is a chat whose answer would not be in words that the client knows.
+    answers_in_own_words: bool,
 }
 
 impl Asking<'_> {
     /// Whether the request has to be translated.
     pub fn translates(&self) -> bool {
-        self.is_in_own_words || self.spoken != Api::of(self.kind.endpoint)
+        self.is_in_own_words
+            || self.answers_in_own_words
+            || self.spoken != Api::of(self.kind.endpoint)
     }
 
     /// Whether the upstream is asked in Responses.
@@ -104,13 +108,15 @@ impl UpstreamApi {
     pub fn asking(self, kind: RequestKind<'_>) -> Asking<'_> {
         let spoken = self.api_for(kind);
         let is_chat = kind.endpoint == Endpoint::ChatCompletions && spoken == Some(Api::Chat);
+        let is_others_chat = kind.is_fallback && is_chat;
         Asking {
             api: self,
             kind,
             spoken,
-            is_in_own_words: kind.is_fallback
-                && is_chat
-                && own_words::are_in(kind.body, &self.quirks),
+            is_in_own_words: is_others_chat && own_words::are_in(kind.body, &self.quirks),
+            answers_in_own_words: is_others_chat
+                && self.quirks.thinks_in_content
+                && (self.facts_of(kind.model).thinks || names_effort(kind.body)),
         }
     }
 

@@ -141,19 +141,22 @@ async fn a_tool_that_takes_a_text_is_a_function_to_others_and_its_call_comes_bac
     }
 }
 
+/// The choice of an answer, or of each chunk of one.
+fn choices(answered: &Answered, is_streamed: bool) -> Vec<Value> {
+    if !is_streamed {
+        return vec![answered.json()["choices"][0].clone()];
+    }
+    let text = answered.text();
+    let events = text.lines().filter_map(|line| line.strip_prefix("data: {"));
+    let chunks = events.map(|rest| serde_json::from_str(&format!("{{{rest}")).unwrap());
+    chunks
+        .map(|chunk: Value| chunk["choices"][0].clone())
+        .collect()
+}
+
 /// The beginning of the call, all of its input, and why the answer has ended.
 fn called(answered: &Answered, is_streamed: bool) -> (Value, String, Value) {
-    let choices: Vec<Value> = match is_streamed {
-        false => vec![answered.json()["choices"][0].clone()],
-        true => {
-            let text = answered.text();
-            let events = text.lines().filter_map(|line| line.strip_prefix("data: {"));
-            let chunks = events.map(|rest| serde_json::from_str(&format!("{{{rest}")).unwrap());
-            chunks
-                .map(|chunk: Value| chunk["choices"][0].clone())
-                .collect()
-        }
-    };
+    let choices = choices(answered, is_streamed);
     let said = if is_streamed { "delta" } else { "message" };
     let calls: Vec<&Value> = choices
         .iter()
@@ -168,6 +171,64 @@ fn called(answered: &Answered, is_streamed: bool) -> (Value, String, Value) {
         .map(|choice| &choice["finish_reason"])
         .rfind(|why| !why.is_null());
     (calls[0].clone(), input.collect(), reason.unwrap().clone())
+}
+
+/// How a model of Mistral's answers that has thought.
+fn thinks_in_content(is_streamed: bool) -> Script {
+    let thinks =
+        |text: &str| json!({"type": "thinking", "thinking": [{"type": "text", "text": text}]});
+    if !is_streamed {
+        let content = json!([thinks("Hm. So."), {"type": "text", "text": "Yes."}]);
+        let choice = json!({"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"});
+        let whole =
+            json!({"id": "c", "object": "chat.completion", "model": "other", "choices": [choice]});
+        return Script::fault(Fault::Status {
+            code: 200,
+            headers: Vec::new(),
+            body: Some(whole.to_string()),
+        });
+    }
+    let event = |delta: Value, reason: Option<&str>| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
+        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "model": "other", "choices": [choice]});
+        format!("data: {chunk}\n\n")
+    };
+    let events = [
+        event(json!({"role": "assistant", "content": ""}), None),
+        event(json!({"content": [thinks("Hm. ")]}), None),
+        event(json!({"content": [thinks("So.")]}), None),
+        event(json!({"content": "Yes."}), None),
+        event(json!({"content": ""}), Some("stop")),
+    ];
+    Script::fault(Fault::Raw(events.concat() + "data: [DONE]\n\n"))
+}
+
+#[tokio::test]
+async fn thoughts_in_the_content_come_beside_it_to_who_has_asked_another_maker() {
+    for is_streamed in [false, true] {
+        let mut body = json!({"model": "gpt-5.2", "reasoning_effort": "high", "stream": is_streamed,
+            "messages": [{"role": "user", "content": "hi"}]});
+        let (answered, second) =
+            fallen_back(&body, "mistral", thinks_in_content(is_streamed)).await;
+        assert_eq!(answered.trail(), ["first:overloaded", "second:ok"]);
+        assert_eq!(second.received()[0].json()["model"], "other");
+        let choices = choices(&answered, is_streamed);
+        let said = if is_streamed { "delta" } else { "message" };
+        let text = |field: &str| {
+            let texts = choices.iter().map(|choice| &choice[said][field]);
+            let texts = texts.filter(|text| !text.is_null());
+            texts.map(|text| text.as_str().unwrap()).collect::<String>()
+        };
+        assert_eq!(
+            (text("reasoning_content"), text("content")),
+            ("Hm. So.".to_owned(), "Yes.".to_owned())
+        );
+        // What only a chat can ask for is still asked, in words of its own.
+        body["n"] = 2.into();
+        let (answered, second) =
+            fallen_back(&body, "mistral", thinks_in_content(is_streamed)).await;
+        assert_eq!(second.received()[0].json()["n"], 2, "{answered:?}");
+    }
 }
 
 #[tokio::test]
