@@ -82,8 +82,8 @@ impl Asking<'_> {
         }
     }
 
-    /// The same for a request that has to be translated; `None`: it has not. What `/responses` cannot take stays a chat, where the
-    /// upstream has both: it knows best what its model takes. So does a chat of which the answer alone needs translation.
+    /// The same for a request that has to be translated; `None`: it has not. What cannot be translated stays as it is, where the
+    /// upstream has the client's API, too: it knows best what its model takes.
     pub fn translated(self, body: &[u8]) -> Option<Result<UpstreamRequest, Untranslatable>> {
         if !self.translates() {
             return None;
@@ -91,10 +91,16 @@ impl Asking<'_> {
         let Self { api, kind, .. } = self;
         let (asked, spoken) = (Api::of(kind.endpoint)?, self.spoken?);
         match api.between(asked, spoken, body, kind.model) {
-            Err(_) if asked == Api::Chat && spoken != Api::Messages && !self.is_in_own_words => {
-                None
-            }
+            Err(_) if self.can_stay(asked, spoken) => None,
             translated => Some(translated),
+        }
+    }
+
+    fn can_stay(self, asked: Api, spoken: Api) -> bool {
+        match (asked, spoken) {
+            (Api::Chat, Api::Chat | Api::Responses) => !self.is_in_own_words,
+            (Api::Responses, Api::Chat) => self.api.has_responses,
+            _ => false,
         }
     }
 }

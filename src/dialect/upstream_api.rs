@@ -113,7 +113,7 @@ impl UpstreamApi {
             api: self,
             kind,
             spoken,
-            is_in_own_words: is_others_chat && own_words::are_in(kind.body, &self.quirks),
+            is_in_own_words: is_others_chat && own_words::are_in_chat(kind.body, &self.quirks),
             answers_in_own_words: is_others_chat
                 && self.quirks.thinks_in_content
                 && (self.facts_of(kind.model).thinks || names_effort(kind.body)),
@@ -132,6 +132,11 @@ impl UpstreamApi {
             InChats::ToolsUnthinking | InChats::NoTools => kind.has_tools,
             InChats::Nothing => true,
         }
+    }
+
+    /// Whether its `/responses` does not know what a client has written there for another maker.
+    fn lacks_words(&self, kind: RequestKind<'_>) -> bool {
+        kind.is_fallback && own_words::are_in_response(kind.body, &self.quirks)
     }
 
     /// Whether it supports requests of this kind, translated or not.
@@ -158,7 +163,9 @@ impl UpstreamApi {
         let asked = Api::of(kind.endpoint)?;
         Some(match (self.dialect_for(kind.endpoint), asked) {
             (Dialect::Anthropic, _) => Api::Messages,
-            (Dialect::OpenAi, Api::Responses) if self.has_responses => Api::Responses,
+            (Dialect::OpenAi, Api::Responses) if self.has_responses && !self.lacks_words(kind) => {
+                Api::Responses
+            }
             (Dialect::OpenAi, Api::Chat | Api::Messages)
                 if self.has_responses && self.needs_responses(kind) =>
             {

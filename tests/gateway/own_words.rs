@@ -1,4 +1,4 @@
-//! Chats in words that only OpenAI's own chats have: they reach their own model as they are, and other makers' in words that
+//! Requests in words that only OpenAI's own API has: they reach their own model as they are, and other makers' in words that
 //! those know.
 
 use backstop::simulator::{Fault, Script, Simulator};
@@ -8,15 +8,25 @@ use crate::harness::{Answered, simulators};
 use crate::providers::gateway;
 
 const CHAT: &str = "/v1/chat/completions";
+const RESPONSES: &str = "/v1/responses";
 const PATCH: &str = "*** Begin Patch\n+\"ä\"\n";
 
 /// One whose first upstream is down.
 async fn fallen_back(body: &Value, provider: &str, script: Script) -> (Answered, Simulator) {
+    fallen_back_at(CHAT, body, provider, script).await
+}
+
+async fn fallen_back_at(
+    path: &str,
+    body: &Value,
+    provider: &str,
+    script: Script,
+) -> (Answered, Simulator) {
     let (first, second) = simulators().await;
     first.play(Script::status(503)).await;
     second.play(script).await;
     let gateway = gateway(&first, &second, provider).await;
-    let answered = gateway.post(CHAT, body).await;
+    let answered = gateway.post(path, body).await;
     (answered, second)
 }
 
@@ -139,6 +149,71 @@ async fn a_tool_that_takes_a_text_is_a_function_to_others_and_its_call_comes_bac
         );
         assert_eq!(call["function"], Value::Null);
     }
+}
+
+/// A second turn of Codex's, with a tool that takes a text and a group of tools.
+fn with_codex_tools(is_streamed: bool) -> Value {
+    let member = json!({"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}});
+    json!({"model": "gpt-5.6", "stream": is_streamed, "store": false,
+    "input": [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+        {"type": "custom_tool_call", "call_id": "call_1", "name": "patch", "input": "before"},
+        {"type": "custom_tool_call_output", "call_id": "call_1", "output": "done"},
+    ],
+    "tools": [
+        {"type": "custom", "name": "patch", "description": "Edits.", "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}},
+        {"type": "namespace", "name": "mcp__x", "description": "Tools.", "tools": [member]},
+    ]})
+}
+
+#[tokio::test]
+async fn codexs_tools_are_functions_to_who_copies_responses_in_part() {
+    for is_streamed in [false, true] {
+        for provider in ["xai", "openrouter", "openai-compatible"] {
+            let body = with_codex_tools(is_streamed);
+            let script = calls_patch(is_streamed);
+            let (answered, second) = fallen_back_at(RESPONSES, &body, provider, script).await;
+            assert_eq!(answered.trail(), ["first:overloaded", "second:ok"]);
+            let received = second.received();
+            assert_eq!(received[0].path, CHAT, "{provider}");
+            let sent = received[0].json();
+            let tools = sent["tools"].as_array().unwrap();
+            assert_eq!(tools.len(), 2);
+            assert!(tools.iter().all(|tool| tool["type"] == "function"));
+            let before = &sent["messages"][1]["tool_calls"][0];
+            assert_eq!(before["function"]["arguments"], "{\"input\":\"before\"}");
+
+            let whole = match is_streamed {
+                false => answered.json(),
+                true => {
+                    let text = answered.text();
+                    let last = text
+                        .lines()
+                        .rfind(|line| line.starts_with("data: "))
+                        .unwrap();
+                    let last: Value = serde_json::from_str(&last["data: ".len()..]).unwrap();
+                    assert_eq!(last["type"], "response.completed");
+                    last["response"].clone()
+                }
+            };
+            let call = &whole["output"][0];
+            assert_eq!(
+                (&call["type"], &call["name"], &call["input"]),
+                (&json!("custom_tool_call"), &json!("patch"), &json!(PATCH))
+            );
+        }
+    }
+    // What stands in for them at OpenAI knows them, and who has nothing to say it by is asked as the client asks.
+    let body = with_codex_tools(false);
+    let (_, second) = fallen_back_at(RESPONSES, &body, "openai", Script::healthy()).await;
+    assert_eq!(second.received()[0].path, RESPONSES);
+    assert_eq!(second.received()[0].json()["tools"], body["tools"]);
+    let mut body = with_codex_tools(false);
+    let tools = body["tools"].as_array_mut().unwrap();
+    tools.push(json!({"type": "image_generation"}));
+    let (_, second) = fallen_back_at(RESPONSES, &body, "openrouter", Script::healthy()).await;
+    assert_eq!(second.received()[0].path, RESPONSES);
+    assert_eq!(second.received()[0].json()["tools"], body["tools"]);
 }
 
 /// The choice of an answer, or of each chunk of one.
