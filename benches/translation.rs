@@ -86,6 +86,7 @@ fn translated(api: UpstreamApi, endpoint: Endpoint, model: &str, body: &Bytes) -
         model,
         has_tools: true,
         is_fallback: true,
+        is_renamed: true,
         body,
     };
     let asking = api.asking(kind);

@@ -95,6 +95,7 @@ pub fn translate(endpoint: Endpoint, data: &[u8]) {
             model,
             has_tools: true,
             is_fallback: true,
+            is_renamed: true,
             body: request,
         };
         let translated = match api.asking(kind).translated(request) {

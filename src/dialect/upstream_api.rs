@@ -43,6 +43,8 @@ pub struct RequestKind<'a> {
     pub has_tools: bool,
     /// Whether the client has written it for another model, or the upstream has a name of its own for the model.
     pub is_fallback: bool,
+    /// Whether the client has named another model.
+    pub is_renamed: bool,
     /// Its body as the client wrote it: where tools and thoughts do not go together in chats, it counts whether it names an
     /// effort.
     pub body: &'a [u8],
@@ -108,13 +110,15 @@ impl UpstreamApi {
     pub fn asking(self, kind: RequestKind<'_>) -> Asking<'_> {
         let spoken = self.api_for(kind);
         let is_chat = kind.endpoint == Endpoint::ChatCompletions && spoken == Some(Api::Chat);
-        let is_others_chat = kind.is_fallback && is_chat;
         Asking {
             api: self,
             kind,
             spoken,
-            is_in_own_words: is_others_chat && own_words::are_in_chat(kind.body, &self.quirks),
-            answers_in_own_words: is_others_chat
+            is_in_own_words: is_chat
+                && kind.is_fallback
+                && own_words::are_in_chat(kind.body, &self.quirks),
+            answers_in_own_words: is_chat
+                && kind.is_renamed
                 && self.quirks.thinks_in_content
                 && (self.facts_of(kind.model).thinks || names_effort(kind.body)),
         }

@@ -33,6 +33,10 @@ pub(super) fn asking_by<'a>(
         model: candidate.model.as_deref().unwrap_or(request.model),
         has_tools: request.needs.include(Ability::Tools),
         is_fallback: candidate.model.is_some(),
+        is_renamed: candidate
+            .model
+            .as_deref()
+            .is_some_and(|model| model != request.model),
         body: request.needs.body,
     });
     // What the client wrote for this model passes through, whatever is known of the model.

@@ -303,6 +303,12 @@ async fn thoughts_in_the_content_come_beside_it_to_who_has_asked_another_maker()
         let (answered, second) =
             fallen_back(&body, "mistral", thinks_in_content(is_streamed)).await;
         assert_eq!(second.received()[0].json()["n"], 2, "{answered:?}");
+        // Who has asked for this very model knows how it answers.
+        body["model"] = "other".into();
+        body["n"] = 1.into();
+        let script = thinks_in_content(is_streamed);
+        let (answered, _) = fallen_back(&body, "mistral", script).await;
+        assert!(answered.text().contains(r#""type":"thinking""#));
     }
 }
 
