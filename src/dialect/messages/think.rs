@@ -6,6 +6,10 @@ use super::wire::{Block, Choice, Request};
 use crate::catalogue::{Facts, Sampling, Thinking, Unthinking};
 use crate::dialect::conversation::{Dropped, Effort, Field, Sampling as Asked, Thinking as Wanted};
 
+/// What a client does not read is not sent: its signature alone comes back, and a thought that comes back without its text would be
+/// refused (`thinking blocks in the latest assistant message cannot be modified`).
+const OMITTED: &str = "omitted";
+
 /// Asks for reasoning, as far as the rest of the request allows it.
 pub(super) fn think(wanted: &Wanted, facts: &Facts, request: &mut Request, dropped: &mut Dropped) {
     if !wanted.is_asked_for() {
@@ -73,7 +77,12 @@ fn has_called_without(request: &Request) -> bool {
 }
 
 fn think_freely(wanted: &Wanted, facts: &Facts, request: &mut Request) -> bool {
-    request.thinking = Some(json!({ "type": "adaptive", "display": "summarized" }));
+    let display = if wanted.is_shown {
+        "summarized"
+    } else {
+        OMITTED
+    };
+    request.thinking = Some(json!({ "type": "adaptive", "display": display }));
     let effort = wanted
         .effort
         .or_else(|| wanted.budget.map(Effort::of_budget));
@@ -94,6 +103,9 @@ fn think_within_budget(wanted: &Wanted, request: &mut Request) -> bool {
     let budget = budget_within(request.max_tokens, budget);
     let thinking = |budget| json!({ "type": "enabled", "budget_tokens": budget });
     request.thinking = budget.map(thinking);
+    if let Some(thinking) = request.thinking.as_mut().filter(|_| !wanted.is_shown) {
+        thinking["display"] = OMITTED.into();
+    }
     budget.is_some()
 }
 

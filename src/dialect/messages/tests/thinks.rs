@@ -20,6 +20,7 @@ fn sent(body: &Value, thinking: &Thinking, model: &str) -> (Value, Vec<String>) 
 fn effort(effort: Effort) -> Thinking {
     Thinking {
         effort: Some(effort),
+        is_shown: true,
         ..Thinking::default()
     }
 }
@@ -27,6 +28,7 @@ fn effort(effort: Effort) -> Thinking {
 fn budget(tokens: u64) -> Thinking {
     Thinking {
         budget: Some(tokens),
+        is_shown: true,
         ..Thinking::default()
     }
 }
@@ -34,6 +36,7 @@ fn budget(tokens: u64) -> Thinking {
 fn on() -> Thinking {
     Thinking {
         is_on: Some(true),
+        is_shown: true,
         ..Thinking::default()
     }
 }
@@ -93,6 +96,27 @@ fn older_models_think_within_a_budget() {
     for model in ["claude-sonnet-4-5", "claude-opus-5"] {
         let (body, _) = sent(&asking(9000), &Thinking::default(), model);
         assert!(body["thinking"].is_null() && body["output_config"].is_null());
+    }
+}
+
+#[test]
+fn what_the_client_does_not_read_is_not_sent() {
+    for (model, expected) in [
+        (
+            "claude-opus-5",
+            json!({"type": "adaptive", "display": "omitted"}),
+        ),
+        (
+            "claude-sonnet-4-5",
+            json!({"type": "enabled", "budget_tokens": 2048, "display": "omitted"}),
+        ),
+    ] {
+        let hidden = Thinking {
+            is_shown: false,
+            ..effort(Effort::Low)
+        };
+        let (body, _) = sent(&asking(9000), &hidden, model);
+        assert_eq!(body["thinking"], expected);
     }
 }
 
