@@ -68,7 +68,7 @@ pub(super) async fn request(
     let named = seen.model.as_ref().map_or("", |field| &field.name);
     let hints = hints?;
     if seen.reasoning || facts(named).thinks {
-        record.progress.is_thinking();
+        record.progress.thinking_begins();
     }
     Ok(ModelRequest {
         id: record.id.clone(),

@@ -33,7 +33,7 @@ impl Progress {
     }
 
     /// Its model thinks.
-    pub fn is_thinking(&self) {
+    pub fn thinking_begins(&self) {
         self.0.thinks.store(true, Ordering::Relaxed);
     }
 

@@ -125,7 +125,7 @@ impl Hold<'_> {
     /// The model has shown that it thinks.
     fn thinks(&mut self) {
         self.limits.thinks();
-        self.progress.is_thinking();
+        self.progress.thinking_begins();
     }
 
     /// The upstream makes progress that the client does not see, so the wait for the first content is extended.
