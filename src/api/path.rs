@@ -12,6 +12,17 @@ use crate::wire::query::{unescaped, without};
 const BASES: [&str; 2] = ["/v1", AZURE];
 const AZURE: &str = "/openai";
 
+/// The paths that are understood; all others are forwarded.
+const UNDERSTOOD: [&str; 7] = [
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/messages",
+    "/messages/count_tokens",
+    "/realtime",
+    "/responses",
+];
+
 /// The path and query after `/v1`, starting with a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
@@ -35,9 +46,9 @@ impl Path {
             Some((name, rest)) => (unescaped(name), rest),
             None => (None, path),
         };
-        let mut text = match path {
-            "" => "/".to_owned(),
-            rest => rest.to_owned(),
+        let mut text = match understood(path) {
+            None if path.is_empty() => "/".to_owned(),
+            known => known.unwrap_or(path).to_owned(),
         };
         if let Some(query) = uri.query() {
             let is_unwanted = |name: &str| tells_a_key(name) || is_azures && name == "api-version";
@@ -85,6 +96,20 @@ fn behind_bases(mut path: &str) -> (&str, bool) {
         path = &path[base.len()..];
     }
     (path, is_azures)
+}
+
+/// The path that is understood, if it is only spelled in another way: with needless escapes, in capital letters or with a
+/// slash at its end. Upstreams may read it all the same, so neither limits nor health may depend on how it is written.
+fn understood(path: &str) -> Option<&'static str> {
+    let is_nonstandard = |byte: u8| byte == b'%' || byte.is_ascii_uppercase();
+    if !path.ends_with('/') && !path.bytes().any(is_nonstandard) {
+        return None;
+    }
+    let read = unescaped(path)?.to_ascii_lowercase();
+    let read = with_single_slashes(&read);
+    let (path, _) = behind_bases(&read);
+    let path = path.trim_end_matches('/');
+    UNDERSTOOD.into_iter().find(|known| *known == path)
 }
 
 /// The name of a deployment, and what is asked of it.
@@ -137,6 +162,26 @@ mod tests {
 
     fn path(text: &str) -> Option<String> {
         Path::of(&text.parse().unwrap()).ok().map(Path::into_text)
+    }
+
+    #[test]
+    fn a_path_that_is_understood_is_so_however_it_is_spelled() {
+        for (text, expected) in [
+            ("/v1/chat/completions/", "/chat/completions"),
+            ("/V1/Chat/Completions", "/chat/completions"),
+            ("/v1/chat/%63ompletions?a=%62", "/chat/completions?a=%62"),
+            ("/%761/chat%2Fcompletions", "/chat/completions"),
+            ("/openai/deployments/My%2DGPT/Embeddings/", "/embeddings"),
+            ("/v1/messages/count%5Ftokens", "/messages/count_tokens"),
+            // What is only forwarded stays as it is.
+            ("/v1/files/", "/files/"),
+            ("/v1/Files/%61", "/Files/%61"),
+            ("/v1/responses/Resp_1", "/responses/Resp_1"),
+        ] {
+            assert_eq!(path(text).as_deref(), Some(expected), "{text}");
+        }
+        let azures = Path::of(&"/openai/deployments/My%2DGPT/embeddings/".parse().unwrap());
+        assert_eq!(azures.unwrap().deployment(), Some("My-GPT"));
     }
 
     #[test]
