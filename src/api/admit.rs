@@ -8,7 +8,7 @@ use http::Method;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::clients::{Client, Cost};
-use crate::request::{Endpoint, ModelRequest, tokens_in};
+use crate::request::{Endpoint, ModelRequest, models_of_tools, tokens_in};
 use crate::wire::query;
 
 /// The first segments of paths below which no model runs, whatever is posted there.
@@ -18,6 +18,18 @@ const STORES: [&str; 5] = [
     "vector_stores",
     "conversations",
     "containers",
+];
+
+/// Segments of paths behind which a model is named, or of requests that hold others with models of their own. What the body
+/// says of a model besides need not be true of them.
+const WITH_OTHER_MODELS: [&str; 7] = [
+    "batches",
+    "deployments",
+    "engines",
+    "evals",
+    "graders",
+    "model",
+    "models",
 ];
 
 /// Notes who the client is, and checks that its key is still accepted.
@@ -60,9 +72,10 @@ fn check_model(client: &Client, request: &ModelRequest) -> Result<(), Rejection>
         return Err(Rejection::model_not_allowed(model, client));
     }
     let in_query = in_query(request);
-    let mut others = request.alternatives.iter().chain(&in_query);
+    let others = request.alternatives.iter().chain(&in_query);
+    let mut others = others.cloned().chain(of_tools(client, request));
     match others.find(|other| !client.may_use(other)) {
-        Some(other) => Err(Rejection::model_not_allowed(other, client)),
+        Some(other) => Err(Rejection::model_not_allowed(&other, client)),
         None => Ok(()),
     }
 }
@@ -78,9 +91,33 @@ fn in_query(request: &ModelRequest) -> Option<String> {
     }
 }
 
-/// Whether each frame of the WebSocket names its model.
+/// The models that its tools run. They are looked for only where it matters: lists of tools are long.
+fn of_tools(client: &Client, request: &ModelRequest) -> Vec<String> {
+    match client.models() {
+        Some(_) => models_of_tools(&request.body),
+        None => Vec::new(),
+    }
+}
+
+/// Whether the model that runs may be another one than the request shows: each frame of a WebSocket names its own, and so do
+/// some paths.
 fn has_hidden_model(request: &ModelRequest) -> bool {
-    request.endpoint == Endpoint::Realtime && request.path.starts_with("/responses")
+    match request.endpoint {
+        Endpoint::Realtime => request.path.starts_with("/responses"),
+        Endpoint::Other => names_other_models(&request.path),
+        _ => false,
+    }
+}
+
+fn names_other_models(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    // What cannot be read has been refused.
+    let read = query::unescaped(path).unwrap_or_default();
+    let is_one = |segment: &str| {
+        let mut known = WITH_OTHER_MODELS.iter();
+        known.any(|known| known.eq_ignore_ascii_case(segment))
+    };
+    read.split('/').any(is_one)
 }
 
 fn may_run_a_model(request: &ModelRequest) -> bool {

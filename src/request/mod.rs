@@ -9,6 +9,7 @@ mod peek;
 mod progress;
 mod session;
 mod tokens;
+mod tools;
 mod trace;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use peek::{Peek, peek};
 pub use progress::Progress;
 pub use session::Session;
 pub use tokens::{tokens_in, tokens_of_size};
+pub use tools::models_of_tools;
 pub use trace::{Parent, Trace};
 
 use crate::catalogue::{Abilities, Ability};

@@ -148,9 +148,33 @@ impl Fields<'_> {
     }
 }
 
+/// The fields of a body. Some servers, such as those in Go, take `Model` for `model`.
+#[derive(Default)]
+struct Top<'a> {
+    fields: Fields<'a>,
+    has_other_model: bool,
+}
+
+impl<'a> Wanted<'a> for Top<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+        self.has_other_model |= name != "model" && name.eq_ignore_ascii_case("model");
+        self.fields.field(name)
+    }
+}
+
+impl<'a> Top<'a> {
+    fn of(body: &'a [u8]) -> Result<Fields<'a>, Broken> {
+        let top: Self = pick(body)?;
+        match top.has_other_model && top.fields.model.get().is_some() {
+            true => Err(Broken::Twice),
+            false => Ok(top.fields),
+        }
+    }
+}
+
 /// Checks that a body is one JSON object and reads `model` and `stream` from it.
 pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
-    let fields: Fields<'_> = pick(body).map_err(|broken| fault(body, broken))?;
+    let fields = Top::of(body).map_err(|broken| fault(body, broken))?;
     let model = fields.model.get().and_then(|raw| {
         Some(ModelField {
             name: text(raw)?.into_owned(),
@@ -249,6 +273,21 @@ mod tests {
                 .model
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_model_in_two_spellings_of_its_field_is_refused() {
+        for body in [
+            r#"{"model":"a","Model":"b"}"#,
+            r#"{"MODEL":"b","model":"a"}"#,
+            r#"{"model":"a","\u004dodel":"a"}"#,
+        ] {
+            let error = peek(body.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("twice"), "{body}: {error}");
+        }
+        let nested = br#"{"model":"a","metadata":{"Model":"b"}}"#;
+        assert_eq!(peek(nested).unwrap().model.unwrap().name, "a");
+        assert!(peek(br#"{"Model":"b"}"#).unwrap().model.is_none());
     }
 
     #[test]

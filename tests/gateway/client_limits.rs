@@ -387,19 +387,70 @@ async fn no_model_gets_around_the_rules_as_a_fallback_or_in_a_query() {
         ("/v1/audio/speech", with("models", json!(["gpt-5"]))),
         (in_query, chat()),
         (twice, chat()),
+        (
+            CHAT,
+            with(
+                "tools",
+                json!([{"type": "image_generation", "model": "gpt-5"}]),
+            ),
+        ),
+        // What stands in the path counts there, whatever the body says.
+        ("/v1/deployments/gpt-5/chat/completions", chat()),
+        ("/v1/%64eployments/gpt-5/embeddings", chat()),
+        ("/v1/Engines/gpt-5/completions", chat()),
+        ("/v1/models/gpt-5:generateContent", chat()),
+        (
+            "/v1/messages/batches",
+            with("requests", json!([{"params": {"model": "gpt-5"}}])),
+        ),
+        ("/v1/batches", with("input_file_id", json!("file-1"))),
     ] {
         let refused = ask(&gateway, ANNA, path, &body).await;
         let code = match path {
-            MESSAGES => "permission_error",
+            MESSAGES | "/v1/messages/batches" => "permission_error",
             _ => "model_not_allowed",
         };
         assert!(refused.text().contains(code), "{path} {body}");
         assert_eq!(refused.status, 403, "{path} {body}");
         assert_eq!(ask(&gateway, BERT, path, &body).await.status, 200);
     }
+    // Servers in Go take either.
+    let ambiguous = ask(&gateway, ANNA, CHAT, &with("Model", json!("gpt-5"))).await;
+    assert_eq!(ambiguous.status, 400, "{}", ambiguous.text());
     let allowed = with("models", json!(["gpt-4o"]));
     let same = "/v1/chat/completions?model=gpt-4o";
     assert_eq!(ask(&gateway, ANNA, same, &allowed).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_path_that_is_spelled_in_another_way_has_the_same_limits() {
+    let first = healthy().await;
+    let gateway = with_rules(&first, "limits: {tokens_per_minute: 1000}")
+        .start()
+        .await;
+    assert_eq!(
+        ask(&gateway, ANNA, CHAT, &chat_of(900, 50)).await.status,
+        200
+    );
+    for path in [
+        CHAT,
+        "/v1/chat/completions/",
+        "/v1/chat/%63ompletions",
+        "/%761/Chat/Completions",
+        "/v1/chat%2Fcompletions",
+        "/openai/deployments/gpt-4o/chat/completions/",
+        "/v1/%6Dessages",
+    ] {
+        let answered = ask(&gateway, ANNA, path, &chat_of(9000, 50)).await;
+        assert_eq!(answered.status, 429, "{path}: {}", answered.text());
+        let answered = ask(&gateway, BERT, path, &chat_of(10, 50)).await;
+        assert_eq!(answered.status, 200, "{path}: {}", answered.text());
+        let type_of_answer = match path.ends_with("essages") {
+            true => "message",
+            false => "chat.completion",
+        };
+        assert!(answered.text().contains(type_of_answer), "{path}");
+    }
 }
 
 #[tokio::test]
