@@ -102,7 +102,8 @@ impl Config {
         warn::warn(&config, &mut found);
         for (id, upstream) in &mut config.upstreams {
             let path = path::Path::default().key("upstreams").key(id.as_ref());
-            upstream.has_expanded_url = found.is_expanded(&path.key("base_url"));
+            let is_expanded = |name| found.is_expanded(&path.clone().key(name));
+            upstream.has_expanded_url = ["base_url", "messages_url"].into_iter().any(is_expanded);
         }
         config.texts_from = found.files().to_vec();
         config.warnings = found.located(text);

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::Uri;
 use http::header::HeaderValue;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use percent_encoding::percent_decode_str;
 
 use super::secret::Secret;
 
@@ -27,6 +28,7 @@ pub enum ProxyScheme {
 pub struct ForwardProxy {
     scheme: ProxyScheme,
     intercept: Intercept,
+    password: Option<Secret>,
 }
 
 impl ForwardProxy {
@@ -46,7 +48,11 @@ impl ForwardProxy {
         };
         match intercept.uri().host() {
             None | Some("") => Err(wrong.to_owned()),
-            Some(_) => Ok(Self { scheme, intercept }),
+            Some(_) => Ok(Self {
+                scheme,
+                intercept,
+                password: password(text.expose()),
+            }),
         }
     }
 
@@ -79,6 +85,14 @@ impl ForwardProxy {
         self.intercept.raw_auth()
     }
 
+    /// What must not be shown if the proxy repeats it: its password, and the login with it as it is sent.
+    pub fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let login = self.basic_auth().and_then(|value| value.to_str().ok());
+        let login = login.and_then(|value| value.strip_prefix("Basic "));
+        let login = login.map(|login| Secret::from(login.to_owned()));
+        self.password.clone().into_iter().chain(login)
+    }
+
     fn address(&self) -> (&str, u16) {
         let usual = match self.scheme {
             ProxyScheme::Http => 80,
@@ -89,6 +103,15 @@ impl ForwardProxy {
         let host = uri.host().unwrap_or_default();
         (host, uri.port_u16().unwrap_or(usual))
     }
+}
+
+/// The password in the URL of a proxy.
+fn password(url: &str) -> Option<Secret> {
+    let (login, _) = url.rsplit_once('@')?;
+    let (_, login) = login.split_once("://").unwrap_or(("", login));
+    let (_, password) = login.split_once(':')?;
+    let password = percent_decode_str(password).decode_utf8().ok()?;
+    Some(Secret::from(password.into_owned()))
 }
 
 impl fmt::Display for ForwardProxy {
@@ -295,6 +318,20 @@ mod tests {
             format!("{proxy:?}"),
             "ForwardProxy(socks5://proxy.example:1080)"
         );
+    }
+
+    #[test]
+    fn its_secrets_are_the_password_and_the_login_as_it_is_sent() {
+        let secrets = |text: &str| {
+            let proxy = ForwardProxy::parse(&Secret::from(text.to_owned())).unwrap();
+            let secrets = proxy.secrets().map(|secret| secret.expose().to_owned());
+            secrets.collect::<Vec<_>>()
+        };
+        for url in ["http://user:p%40ss@proxy", "user:p%40ss@proxy"] {
+            assert_eq!(secrets(url), ["p@ss", "dXNlcjpwQHNz"], "{url}");
+        }
+        assert_eq!(secrets("socks5://user:p%40ss@proxy"), ["p@ss"]);
+        assert!(secrets("http://proxy:3128").is_empty());
     }
 
     #[test]

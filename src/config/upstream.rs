@@ -19,7 +19,7 @@ pub struct UpstreamConfig {
     pub provider: Provider,
     /// Another URL than the provider's.
     pub base_url: Option<String>,
-    /// Whether a reference in that URL was expanded: it may stand for a secret.
+    /// Whether a reference in one of its URLs was expanded: it may stand for a secret.
     #[serde(skip)]
     pub(super) has_expanded_url: bool,
     /// Where it speaks Anthropic's API besides `OpenAI`'s: the URL below which `/messages` lies, or `none`; left out: as its
@@ -132,12 +132,20 @@ impl UpstreamConfig {
         url.unwrap_or_default().trim_end_matches('/')
     }
 
-    /// What is shown of that URL: its origin alone where a reference was expanded in it.
+    /// What is shown of that URL: its origin alone where a reference was expanded.
     pub fn shown_url(&self) -> &str {
         match self.has_expanded_url {
             true => origin(self.base_url()),
             false => self.base_url(),
         }
+    }
+
+    /// The paths of its URLs, where a reference was expanded: they may hold a secret.
+    pub fn secret_paths(&self) -> Vec<Secret> {
+        let urls = [Some(self.base_url().to_owned()), self.messages_url()];
+        let urls = urls.into_iter().flatten().filter(|_| self.has_expanded_url);
+        urls.map(|url| Secret::from(url[origin(&url).len()..].to_owned()))
+            .collect()
     }
 }
 

@@ -15,8 +15,8 @@ use crate::admin::Current;
 use crate::api::{Api, ClientKeys};
 use crate::browser::BrowserPolicy;
 use crate::config::{
-    CandidateConfig, Config, Continuation, KeySource, Refusals, RouteConfig, Strategy,
-    TimeoutsOverride, UpstreamConfig, UpstreamId,
+    CandidateConfig, Config, Continuation, ForwardProxy, KeySource, Refusals, RouteConfig,
+    Strategy, TimeoutsOverride, UpstreamConfig, UpstreamId,
 };
 use crate::dialect::UpstreamApi;
 use crate::event::ScopeId;
@@ -267,11 +267,15 @@ pub(super) async fn upstreams(
         }
         let connect = upstream.timeouts.over(&config.timeouts).connect;
         let tls = trust.of(id, upstream, &url, proxy.as_ref())?;
+        let of_proxy = proxy.iter().flat_map(ForwardProxy::secrets);
+        let secrets: Vec<_> = of_proxy.chain(upstream.secret_paths()).collect();
         let connector = Connector::to(url, tls, connect).through(proxy);
         let client = Client::new(connector);
         let keys = keys(id, upstream).await?;
         let seats = seats(upstream, before.get(id));
-        let upstream = one_upstream(id, upstream, keys, client).with_seats(seats);
+        let upstream = one_upstream(id, upstream, keys, client)
+            .with_seats(seats)
+            .with_secrets(secrets);
         upstreams.insert(id.clone(), Arc::new(upstream));
     }
     Ok(upstreams)

@@ -12,8 +12,9 @@ use super::key::{Key, Renewal, RenewedKey};
 use super::network::Client;
 use super::reply::Reply;
 use super::seats::{Seat, Seats};
+use super::spelling::Spelling;
 use crate::catalogue::Dialect;
-use crate::config::{CredentialFrom, ErrorRule, UpstreamId};
+use crate::config::{CredentialFrom, ErrorRule, Secret, UpstreamId};
 use crate::dialect::UpstreamApi;
 use crate::wire::upload::Sending;
 
@@ -35,6 +36,8 @@ pub struct Upstream {
     seats: Option<Arc<Seats>>,
     /// Further headers of every request.
     pub(super) extra_headers: Vec<Credential>,
+    /// What else is secret in its requests.
+    other_secrets: Vec<Spelling>,
     pub(super) client: Client,
     errors: Vec<ErrorRule>,
     turn: AtomicUsize,
@@ -94,6 +97,7 @@ impl Upstream {
             credential: CredentialFrom::default(),
             seats: None,
             extra_headers: Vec::new(),
+            other_secrets: Vec::new(),
             client,
             errors: Vec::new(),
             turn: AtomicUsize::new(0),
@@ -147,6 +151,17 @@ impl Upstream {
     pub fn with_headers(self, extra_headers: Vec<Credential>) -> Self {
         Self {
             extra_headers,
+            ..self
+        }
+    }
+
+    /// The same, with what else is secret in its requests, such as a part of its URL: it is hidden where it is repeated.
+    #[must_use]
+    pub fn with_secrets(self, secrets: impl IntoIterator<Item = Secret>) -> Self {
+        let secrets = secrets.into_iter();
+        let other_secrets = secrets.filter_map(|secret| Spelling::of(secret.expose()));
+        Self {
+            other_secrets: other_secrets.collect(),
             ..self
         }
     }
@@ -224,18 +239,20 @@ impl Upstream {
         }
     }
 
-    /// The body without the key that was sent, and without the values of further headers: some upstreams repeat a key
-    /// that they reject.
+    /// The body without the key that was sent, and without all else that was secret: some upstreams repeat a key that they
+    /// reject, or the path that they do not have.
     pub fn without_key(&self, key: usize, body: Bytes) -> Bytes {
         let body = match self.keys.get(key) {
             Some(key) => key.hide_in(body),
             None => body,
         };
         let extra = self.extra_headers.iter();
-        extra.fold(body, |body, secret| secret.hide_in(body))
+        let body = extra.fold(body, |body, secret| secret.hide_in(body));
+        let others = self.other_secrets.iter();
+        others.fold(body, |body, secret| secret.hide_in(body))
     }
 
-    /// A reply without that key in its headers.
+    /// A reply without them in its headers.
     pub(super) fn discreet(&self, key: usize, mut reply: Reply) -> Reply {
         self.hide_key(key, &mut reply.headers);
         reply
@@ -246,6 +263,9 @@ impl Upstream {
             key.hide_in_headers(headers);
         }
         for secret in &self.extra_headers {
+            secret.hide_in_headers(headers);
+        }
+        for secret in &self.other_secrets {
             secret.hide_in_headers(headers);
         }
     }

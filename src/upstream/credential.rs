@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::spelling::{HIDDEN, Spelling};
+use super::spelling::Spelling;
 use crate::catalogue::KeyHeader;
 use crate::config::Secret;
 
@@ -57,22 +57,17 @@ impl Credential {
 
     /// The text with the key replaced.
     pub fn hide_in(&self, text: Bytes) -> Bytes {
-        self.hidden_in(&text).map_or(text, Bytes::from)
+        match &self.spelling {
+            Some(spelling) => spelling.hide_in(text),
+            None => text,
+        }
     }
 
     /// Replaces the key in the headers of a reply.
     pub(super) fn hide_in_headers(&self, headers: &mut HeaderMap) {
-        for value in headers.values_mut() {
-            if let Some(hidden) = self.hidden_in(value.as_bytes()) {
-                let hidden = HeaderValue::from_bytes(&hidden);
-                *value = hidden.unwrap_or_else(|_| HeaderValue::from_static(HIDDEN));
-            }
+        if let Some(spelling) = &self.spelling {
+            spelling.hide_in_headers(headers);
         }
-    }
-
-    /// `None` if the text does not contain the key.
-    fn hidden_in(&self, text: &[u8]) -> Option<Vec<u8>> {
-        self.spelling.as_ref()?.hidden_in(text)
     }
 }
 

@@ -3,10 +3,14 @@
 //!
 //! No upstream is known to repeat a key in another form, such as base64.
 
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use memchr::memmem::Finder;
 
 /// Stands in place of a secret.
-pub(super) const HIDDEN: &str = "***";
+const HIDDEN: &str = "***";
 /// JSON within JSON within JSON has seven before an escape.
 const MOST_BACKSLASHES: usize = 7;
 /// Shorter texts are placeholders such as `none`, not secrets; they occur in ordinary words.
@@ -39,8 +43,23 @@ impl Spelling {
         })
     }
 
+    /// The text with the secret replaced.
+    pub(super) fn hide_in(&self, text: Bytes) -> Bytes {
+        self.hidden_in(&text).map_or(text, Bytes::from)
+    }
+
+    /// Replaces the secret in the headers of a reply.
+    pub(super) fn hide_in_headers(&self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            if let Some(hidden) = self.hidden_in(value.as_bytes()) {
+                let hidden = HeaderValue::from_bytes(&hidden);
+                *value = hidden.unwrap_or_else(|_| HeaderValue::from_static(HIDDEN));
+            }
+        }
+    }
+
     /// The text with the secret replaced; `None` if it is not there.
-    pub(super) fn hidden_in(&self, text: &[u8]) -> Option<Vec<u8>> {
+    fn hidden_in(&self, text: &[u8]) -> Option<Vec<u8>> {
         let plain = self.plain.needle().len();
         // Hardly any header is long enough to contain a key.
         if text.len() < self.before.len() + plain + self.behind.len() {
@@ -84,6 +103,12 @@ impl Spelling {
     /// What comes behind the secret, whose plain part this text follows.
     fn behind<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         self.behind.iter().copied().try_fold(text, without_first)
+    }
+}
+
+impl fmt::Debug for Spelling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spelling(****)")
     }
 }
 

@@ -34,6 +34,40 @@ async fn further_headers_go_with_every_request_and_stay_secret() {
     }
 }
 
+/// Express says which path it lacks, and Squid's pages may say who asked.
+#[tokio::test]
+async fn what_is_secret_in_a_url_stays_so_if_it_is_repeated() {
+    let echo = "no POST /path-secret-1/v1/x from user:proxy%2Fpass-1 (dXNlcjpwcm94eS9wYXNzLTE=)";
+    for (status, body) in [
+        (
+            "400 Bad Request",
+            format!("{{\"error\":{{\"message\":\"{echo}\"}}}}"),
+        ),
+        ("404 Not Found", echo.to_owned()),
+        ("403 Forbidden", echo.to_owned()),
+    ] {
+        let head = format!("HTTP/1.1 {status}\r\nx-echo: {echo}\r\n");
+        let reply = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        let reply = Turn::Say(reply.into_bytes().leak());
+        let first = Bytes::start(&[reply; 20]).await;
+        let more = format!(
+            "provider: openai-compatible, api_key: k, proxy: \"http://user:proxy%2Fpass-1@{}\"",
+            first.address
+        );
+        let url = "http://10.0.0.1/${NOWHERE:-path-secret-1}/v1";
+        let gateway = Setup::new().upstream_at("first", url, &more).start().await;
+        for path in [CHAT, "/v1/images/generations"] {
+            let answered = gateway.post(path, &chat()).await;
+            let shown = format!("{:?} {}", answered.headers, answered.text());
+            assert!(shown.contains("***"), "{status} {path}: {shown}");
+            for secret in ["path-secret-1", "pass-1", "dXNlcjp"] {
+                assert!(!shown.contains(secret), "{status} {path}: {shown}");
+            }
+        }
+        assert!(first.heads()[0].starts_with("POST http://10.0.0.1/path-secret-1/v1/"));
+    }
+}
+
 #[test]
 fn headers_that_are_not_to_be_given_are_told() {
     let text = "
