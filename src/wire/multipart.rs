@@ -1,7 +1,8 @@
 //! Form uploads: finding the `model` field for routing, replacing it, and collecting values that may be ids.
 //!
 //! One parser for all three, so that the model by which a form is routed is the one that is replaced. It is strict
-//! where servers disagree about the meaning of a form: it accepts only CRLF line endings, and only one `model`.
+//! where servers disagree about the meaning of a form: it accepts only CRLF line endings, only one `model`, and only plain
+//! names.
 
 mod head;
 
@@ -9,7 +10,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap};
-use memchr::memmem::{Finder, find};
+use memchr::memmem::{Finder, find, find_iter};
 use thiserror::Error;
 
 use self::head::{Disposition, boundary};
@@ -23,6 +24,12 @@ pub enum FormError {
     /// The model is a file, is encoded, or is not text.
     #[error("the form's field `model` must be a plain text")]
     NoText,
+    /// Another server may find other fields in it.
+    #[error(
+        "the form can be read in several ways: a field has several names or one that is encoded, or a boundary does not \
+         follow CRLF"
+    )]
+    Ambiguous,
 }
 
 /// A part of a form.
@@ -39,13 +46,18 @@ pub fn model(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Option<(String, Range<usize>)>, FormError> {
-    let parts = parts(headers, body).into_iter().flatten();
-    let mut models = parts.filter(|part| *part.disposition.name == b"model"[..]);
-    let Some(part) = models.next() else {
+    let (mut model, mut is_ambiguous) = (None, false);
+    for part in parts(headers, body).into_iter().flatten() {
+        is_ambiguous |= part.disposition.is_ambiguous;
+        if *part.disposition.name == b"model"[..] && model.replace(part).is_some() {
+            return Err(FormError::SeveralModels);
+        }
+    }
+    let Some(part) = model else {
         return Ok(None);
     };
-    if models.next().is_some() {
-        return Err(FormError::SeveralModels);
+    if is_ambiguous || has_hidden_boundary(headers, body) {
+        return Err(FormError::Ambiguous);
     }
     let name = std::str::from_utf8(&body[part.content.clone()]);
     match name {
@@ -74,10 +86,25 @@ pub fn texts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Vec<&'a str> {
         .collect()
 }
 
+fn boundary_in(headers: &HeaderMap) -> Option<String> {
+    boundary(headers.get(CONTENT_TYPE)?.to_str().ok()?)
+}
+
+/// Whether a boundary follows a bare CR or LF: some servers accept that, and see fields that we do not.
+fn has_hidden_boundary(headers: &HeaderMap, body: &[u8]) -> bool {
+    let Some(boundary) = boundary_in(headers) else {
+        return false;
+    };
+    let line = format!("--{boundary}");
+    find_iter(body, line.as_bytes()).any(|at| {
+        let before = &body[..at];
+        before.ends_with(b"\r") || before.ends_with(b"\n") && !before.ends_with(b"\r\n")
+    })
+}
+
 /// The complete parts of a form; `None` if the body is not a form.
 fn parts<'a>(headers: &HeaderMap, body: &'a [u8]) -> Option<impl Iterator<Item = Part<'a>>> {
-    let content_type = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let delimiter = format!("\r\n--{}", boundary(content_type)?);
+    let delimiter = format!("\r\n--{}", boundary_in(headers)?);
     // The first delimiter starts the body or follows a preamble.
     let mut at = match body.starts_with(&delimiter.as_bytes()[2..]) {
         true => delimiter.len() - 2,

@@ -20,6 +20,9 @@ pub(super) struct Disposition<'a> {
     /// Its name; empty if it has none.
     pub(super) name: Cow<'a, [u8]>,
     pub(super) is_file: bool,
+    /// Whether servers may disagree about its name: it has several, or one that is encoded (RFC 2231), or a line of the head
+    /// does not end in CRLF.
+    pub(super) is_ambiguous: bool,
     /// Whether the content is the unencoded value.
     pub(super) is_plain: bool,
 }
@@ -28,13 +31,14 @@ impl<'a> Disposition<'a> {
     pub(super) fn of(head: &'a [u8]) -> Self {
         let mut it = Self {
             is_plain: true,
+            is_ambiguous: has_bare_break(head),
             ..Self::default()
         };
-        for line in head.split(|byte| *byte == b'\n') {
-            let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+        for field in fields(head) {
+            let Some(colon) = field.iter().position(|byte| *byte == b':') else {
                 continue;
             };
-            let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
+            let (name, value) = (field[..colon].trim_ascii(), field[colon + 1..].trim_ascii());
             if name.eq_ignore_ascii_case(b"content-disposition") {
                 it.read(value);
             } else if name.eq_ignore_ascii_case(b"content-transfer-encoding") {
@@ -46,9 +50,14 @@ impl<'a> Disposition<'a> {
     }
 
     fn read(&mut self, value: &'a [u8]) {
+        let mut is_named = false;
         for (name, value) in parameters(value) {
             match &*name {
-                "name" => self.name = value,
+                "name" => {
+                    self.is_ambiguous |= std::mem::replace(&mut is_named, true);
+                    self.name = value;
+                }
+                encoded if encoded.starts_with("name*") => self.is_ambiguous = true,
                 "filename" | "filename*" => {
                     self.is_file = true;
                     self.is_plain = false;
@@ -57,6 +66,26 @@ impl<'a> Disposition<'a> {
             }
         }
     }
+}
+
+/// Whether a line ends in CR or LF alone.
+fn has_bare_break(head: &[u8]) -> bool {
+    let mut lines = head.split(|byte| *byte == b'\n');
+    let last = lines.next_back().unwrap_or_default();
+    let has_more = |line: &[u8]| line.contains(&b'\r');
+    has_more(last) || lines.any(|line| line.strip_suffix(b"\r").is_none_or(has_more))
+}
+
+/// The fields of a head. A field goes on in lines that begin with a blank.
+fn fields(head: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = head;
+    std::iter::from_fn(move || {
+        let is_end = |pair: &[u8]| pair[0] == b'\n' && !matches!(pair[1], b' ' | b'\t');
+        let end = rest.windows(2).position(is_end);
+        let (field, left) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
+        rest = left;
+        (!field.is_empty()).then_some(field)
+    })
 }
 
 /// The parameters after the first value, with names in lower case and values without quotes.

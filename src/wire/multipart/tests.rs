@@ -49,15 +49,48 @@ fn the_model_is_found_behind_a_file_and_replaced() {
     assert_eq!(with_model(&form(), &empty, "m"), None);
 }
 
+/// Werkzeug and Go find another model before ours in each of these.
+#[test]
+fn a_form_in_which_others_may_find_another_model_is_refused() {
+    let cheap = named(MODEL, "cheap") + "--xx--";
+    for head in [
+        "Content-Disposition: form-data; name*=utf-8''model",
+        "Content-Disposition: form-data; name*0=\"mo\"; name*1=\"del\"",
+        "Content-Disposition: form-data; name=\"model\"; name=\"a\"",
+        "X: y\rContent-Disposition: form-data; name=\"model\"",
+    ] {
+        let body = named(head, "expensive") + &cheap;
+        assert_eq!(
+            model_of(&form(), &body),
+            Err(FormError::Ambiguous),
+            "{head}"
+        );
+    }
+    for end in ["\n", "\r"] {
+        let hidden = format!("a{end}--xx{end}{MODEL}{end}{end}expensive");
+        let body = named("content-disposition: form-data; name=a", &hidden) + &cheap;
+        assert_eq!(
+            model_of(&form(), &body),
+            Err(FormError::Ambiguous),
+            "{end:?}"
+        );
+    }
+    let folded = "Content-Disposition: form-data;\r\n name=\"model\"";
+    let body = named(folded, "expensive") + &cheap;
+    assert_eq!(model_of(&form(), &body), Err(FormError::SeveralModels));
+}
+
 #[test]
 fn heads_are_read_as_they_may_be_written() {
     for head in [
         MODEL,
         "Content-Disposition:form-data;name=model",
         "Content-Disposition: form-data ; NAME = \"model\" ; x=y",
-        "Content-Type: text/plain; charset=utf-8\r\nCONTENT-DISPOSITION: form-data; name=\"mo\\\\del\"; name=\"model\"",
+        "Content-Type: text/plain; charset=utf-8\r\nCONTENT-DISPOSITION: form-data; x=\"mo\\\\del\"; name=\"model\"",
         "Content-Disposition: form-data; name=\"model\"\r\nContent-Transfer-Encoding: 8bit",
         "Content-Disposition: form-data; x=\"; name=no\"; name=\"model\"",
+        "Content-Disposition: form-data;\r\n name=\"model\"",
+        "Content-Disposition:\r\n\tform-data;\r\n\tname=\"model\"\r\nContent-Type: text/plain",
     ] {
         let body = named(head, "m-1") + "--xx--";
         assert_eq!(
