@@ -67,6 +67,7 @@ pub use shared::{RedisUrl, SharedConfig};
 pub use timeouts::{TimeoutsConfig, TimeoutsOverride};
 pub use traces::{Collector, TracesConfig};
 pub use upstream::{CredentialFrom, KeySource, SeatQueue, UpstreamConfig, UpstreamId};
+pub use yaml::read_text;
 
 use self::problem::Found;
 use self::proxy::ProxyVariables;
@@ -84,7 +85,6 @@ impl Config {
         text: &str,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Problems> {
-        let text = yaml::without_mark(text);
         let mut value = yaml::read(source, text)?;
         let mut found = Found::default();
         env::expand(&mut value, variable, &mut found);
@@ -116,8 +116,7 @@ impl Config {
 pub fn admin_address(path: &FilePath) -> Result<Option<SocketAddr>, Problems> {
     let source = name_of(path);
     let text = yaml::load(path)?;
-    let text = yaml::without_mark(&text);
-    let value = yaml::read(&source, text)?;
+    let value = yaml::read(&source, &text)?;
     let mut address = value["admin"]["listen"].clone();
     let mut found = Found::default();
     env::expand(&mut address, &process_environment, &mut found);
@@ -132,7 +131,7 @@ pub fn admin_address(path: &FilePath) -> Result<Option<SocketAddr>, Problems> {
         false => Err(Problems {
             source: format!("{source}: admin.listen"),
             files: Vec::new(),
-            list: found.located(text),
+            list: found.located(&text),
         }),
     }
 }

@@ -14,23 +14,26 @@ const PLACES_FOR_ANCHORS: &str = "x-";
 /// The longest configuration that is read, in bytes: a device never ends.
 const LONGEST: u64 = 16 << 20;
 
-/// The text of a file, or of a pipe.
-pub(super) fn load(path: &Path) -> Result<String, Problems> {
-    let problem = |message: String, hint: Option<&str>| {
-        let hint = hint.map(str::to_owned);
-        one(&path.display().to_string(), None, message, hint)
-    };
-    let bytes =
-        bytes_of(path).map_err(|error| problem(format!("cannot be read: {error}"), None))?;
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The text of a file, or of a pipe, without the mark that editors on Windows put in front. The error says what is wrong with
+/// the file.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    let bytes = bytes_of(path).map_err(|error| format!("cannot be read: {error}"))?;
     if bytes.len() as u64 > LONGEST {
-        return Err(problem("is longer than 16 MiB".to_owned(), None));
+        return Err("is longer than 16 MiB".to_owned());
     }
-    String::from_utf8(bytes).map_err(|_| {
-        problem(
-            "is not UTF-8".to_owned(),
-            Some("save it with that encoding"),
-        )
-    })
+    let mut text = String::from_utf8(bytes)
+        .map_err(|_| "is not UTF-8; save it with that encoding".to_owned())?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.remove(0);
+    }
+    Ok(text)
+}
+
+/// The same for a configuration.
+pub(super) fn load(path: &Path) -> Result<String, Problems> {
+    read_text(path).map_err(|wrong| one(&path.display().to_string(), None, wrong, None))
 }
 
 /// One more at most than the longest has.
@@ -40,11 +43,6 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
         .take(LONGEST + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// A text without the byte order mark that editors on Windows put in front.
-pub(super) fn without_mark(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// The values of a text, with merge keys (`<<: *base`) merged, and without what is there for anchors only.

@@ -29,7 +29,7 @@ use self::settings::Settings;
 use super::arguments::{ImportArgs, ImportFrom};
 use super::failure::Failure;
 use super::print::{print, push};
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problems, read_text};
 use crate::output::STDERR;
 
 /// What the result is called in messages.
@@ -39,8 +39,7 @@ const RESULT: &str = "the imported configuration";
 /// well, and its problems are returned as the error.
 pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let ImportFrom::Litellm { file } = &args.from;
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = read_text(file).map_err(|wrong| anyhow::anyhow!("{} {wrong}", file.display()))?;
     let name = file.file_name().unwrap_or(file.as_os_str());
     let imported = import(Path::new(name), &text)
         .with_context(|| format!("cannot import {}", file.display()))?;

@@ -184,7 +184,8 @@ async fn a_file_that_cannot_be_imported_is_an_error_that_repeats_nothing_of_it()
     std::fs::write(folder.path().join("config.yaml"), "key: [sk-very-secret").unwrap();
     for (file, why) in [
         ("config.yaml", "not valid YAML"),
-        ("missing.yaml", "cannot read"),
+        ("missing.yaml", "cannot be read"),
+        ("/dev/zero", "is longer than 16 MiB"),
     ] {
         let importing = backstop(folder.path(), &["import", "litellm", file]);
         let (code, stdout, stderr) = finish(importing).await;
@@ -192,4 +193,16 @@ async fn a_file_that_cannot_be_imported_is_an_error_that_repeats_nothing_of_it()
         assert!(stderr.contains(why) && stderr.contains(file), "{stderr}");
         assert!(!stderr.contains("secret"), "{stderr}");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_an_editor_on_windows_has_marked_is_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = "{model_name: a, litellm_params: {model: openai/gpt-4o}}";
+    let text = format!("\u{feff}model_list:\r\n  - {model}\r\n");
+    std::fs::write(folder.path().join("config.yaml"), text).unwrap();
+    let importing = backstop(folder.path(), &["import", "litellm", "config.yaml"]);
+    let (code, stdout, stderr) = finish(importing).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("models: [a]"), "{stdout}");
 }
