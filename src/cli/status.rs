@@ -5,27 +5,21 @@
 use std::cell::Cell;
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use bytes::Bytes;
-use http::Request;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::answer;
 use super::arguments::StatusArgs;
-use super::ask::{ask, client};
+use super::operators::Operators;
 use super::print::{print, print_while_read, push};
 use super::settings::admin_address;
 use super::status_table::{Colours, table};
 use crate::config::process_environment;
 use crate::output::STDERR;
-use crate::upstream::Client;
-use crate::wire::upload::Upload;
 
 const WELL: u8 = 0;
 const WRONG: u8 = 1;
@@ -42,8 +36,7 @@ pub(super) async fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         Err(problems) => return Ok(unknown(&problems)),
     };
     let asked = Asked {
-        address,
-        client: client(address)?,
+        operators: Operators::at(address)?,
         is_json: args.json,
     };
     if args.watch {
@@ -66,8 +59,7 @@ fn unknown(why: &dyn Display) -> ExitCode {
 
 /// Whom to ask, and how to show what it says.
 struct Asked {
-    address: SocketAddr,
-    client: Client,
+    operators: Operators,
     is_json: bool,
 }
 
@@ -119,24 +111,16 @@ impl Asked {
 
     /// The status, with the availability where there is one.
     async fn answer(&self) -> anyhow::Result<Value> {
-        let mut status = self.get("/api/status").await?;
+        let mut status = self.operators.get("/api/status").await?;
         let is_ours = status["condition"].is_string();
-        ensure!(is_ours, "what answers at {} is no backstop", self.address);
+        ensure!(is_ours, "what answers is no backstop");
         // Figures are not worth failing for.
-        status["availability"] = self.get("/api/availability").await.unwrap_or_default();
-        Ok(status)
-    }
-
-    async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let address = self.address;
-        let request = Request::get(format!("http://{address}{path}"));
-        let request = request.body(Upload::from(Bytes::new()))?;
-        let (head, body) = ask(&self.client, request)
+        status["availability"] = self
+            .operators
+            .get("/api/availability")
             .await
-            .with_context(|| format!("no proxy answers at {address}"))?;
-        let status = head.status;
-        ensure!(status.is_success(), "{address}{path} answers {status}");
-        answer::read(&body).context("the answer is no JSON")
+            .unwrap_or_default();
+        Ok(status)
     }
 
     fn shown(&self, answer: &Value) -> String {

@@ -267,7 +267,7 @@ async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
     assert_eq!(running.terminate().await, Some(0));
     let (code, _, stderr) = finish(check()).await;
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("no proxy answers"), "{stderr}");
+    assert!(stderr.contains("no backstop answers"), "{stderr}");
 
     let mut printed = String::new();
     while let Some(line) = running.stdout.as_mut().unwrap().next_line().await.unwrap() {

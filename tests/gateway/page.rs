@@ -510,7 +510,7 @@ async fn backstop_status_answers_by_its_exit_code_too() {
     gateway.gateway.drain().await;
     let (code, _, error) = backstop_status(&address, &[]).await;
     assert_eq!(code, Some(2));
-    assert!(error.contains("no proxy answers"), "{error}");
+    assert!(error.contains("no backstop answers"), "{error}");
 }
 
 #[tokio::test]
