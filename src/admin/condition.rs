@@ -53,15 +53,16 @@ impl<'a> Problem<'a> {
             return None;
         }
         let id = &of.scope.id;
-        let concerned = routes
-            .iter()
-            .filter(|route| route.has(&id.upstream, id.model.as_deref()));
         let mut answered_by: Vec<UpstreamId> = Vec::new();
         let mut unanswered = Vec::new();
-        for route in concerned {
+        for route in routes.iter().filter(|route| route.has(&id.upstream, None)) {
+            let is_concerned = route.has(&id.upstream, id.model.as_deref());
             match route.first_besides(&id.upstream) {
-                Some(other) if !answered_by.contains(other) => answered_by.push(other.clone()),
+                Some(other) if is_concerned && !answered_by.contains(other) => {
+                    answered_by.push(other.clone());
+                }
                 Some(_) => {}
+                // Another model of the upstream may be the reason: it is in no better state.
                 None if route.is_shut() => unanswered.push(&**route.rule.pattern.as_str()),
                 None => {}
             }
@@ -159,7 +160,7 @@ pub(super) fn because(scope: &ScopeView, state: State, recent: &Recent) -> Optio
     };
     if is_cooldown {
         let cooldown = scope.cooldowns.first()?;
-        return Some(in_words(cooldown.reason.label()));
+        return Some(cooldown.reason.in_words().to_owned());
     }
     let Some(last) = recent.last_failure(&scope.id.upstream) else {
         return Some(in_words(scope.cause));

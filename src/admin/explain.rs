@@ -153,8 +153,8 @@ fn in_words(preview: &AdmissionPreview) -> String {
         }
         AdmissionPreview::CoolingDown { reason, ends_in } => {
             format!(
-                "cooling down for {}, {:.0} s to go",
-                reason.label(),
+                "cooling down ({}), {:.0} s to go",
+                reason.in_words(),
                 ends_in.as_secs_f32().ceil()
             )
         }

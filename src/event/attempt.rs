@@ -9,7 +9,7 @@ use super::health_change::ScopeId;
 use super::request::FailedAt;
 use super::tokens::Tokens;
 use crate::config::UpstreamId;
-use crate::outcome::{Blame, Outcome};
+use crate::outcome::{Attention, Blame, Outcome};
 
 /// A finished attempt.
 #[derive(Clone, Debug)]
@@ -49,6 +49,21 @@ impl AttemptReport {
             }
         }
         failed
+    }
+
+    /// What somebody has to see to, and the model that it is about, if it is about one. Whoever asks for a model that does not
+    /// exist, behind a pattern, is nobody's trouble.
+    pub fn attention(&self) -> Option<(Attention, Option<&Arc<str>>)> {
+        let attention = self.outcome.attention()?;
+        let model = self.scope_model.as_ref();
+        match attention {
+            Attention::Quota => Some((attention, None)),
+            Attention::Key => Some((attention, model.filter(|_| self.outcome.status() == Some(403)))),
+            Attention::Model => {
+                let is_named = model.is_some_and(|model| !model.ends_with('*'));
+                is_named.then_some((attention, model))
+            }
+        }
     }
 
     /// Where some attempts have failed, each place once with its last failure.

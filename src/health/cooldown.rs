@@ -35,6 +35,17 @@ impl CooldownReason {
         }
     }
 
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::RateLimit => "rate limit",
+            Self::Credential => "key refused",
+            Self::Quota => "no quota left",
+            Self::Model => "model missing",
+            Self::Overload => "overloaded",
+        }
+    }
+
     /// The one with this label.
     pub fn from_label(label: &str) -> Option<Self> {
         let all = (0..=4).map(Self::from_code);

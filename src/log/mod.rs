@@ -158,7 +158,9 @@ fn words(report: &AttemptReport) -> Option<&str> {
 /// Something that somebody has to see to has begun, or is over.
 fn noticed(report: &AttemptReport, change: &Change) {
     let AttemptReport { upstream, key, .. } = report;
-    let (key, model) = (key + 1, report.model.as_deref());
+    let key = key + 1;
+    let about = report.attention().and_then(|(_, model)| model);
+    let model = about.map(AsRef::as_ref);
     match change {
         Change::Trouble(trouble) => {
             let words = words(report).map(|words| format!(": {words}"));
@@ -170,7 +172,7 @@ fn noticed(report: &AttemptReport, change: &Change) {
             );
         }
         Change::Over => tracing::info!(
-            %upstream, key, model,
+            %upstream, key,
             "{upstream} answers with key {key} again"
         ),
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -27,7 +27,7 @@ pub(super) struct Notices {
 struct Place {
     upstream: String,
     key: usize,
-    model: Option<String>,
+    model: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -53,9 +53,10 @@ impl Notices {
         report: &AttemptReport,
         now: impl FnOnce() -> Instant,
     ) -> Option<Change> {
-        match trouble(&report.outcome) {
-            Some((trouble, is_about_model)) => {
-                self.begin(place(report, is_about_model), trouble, now())
+        match report.attention() {
+            Some((attention, model)) => {
+                let trouble = in_words(attention, model.is_some());
+                self.begin(place(report, model), trouble, now())
             }
             None if report.outcome == Outcome::Success => self.end(report),
             None => None,
@@ -92,7 +93,7 @@ impl Notices {
         }
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut is_over = false;
-        for place in [place(report, false), place(report, true)] {
+        for place in [place(report, None), place(report, report.scope_model.as_ref())] {
             if let Some(notice) = noticed.get_mut(&place)
                 && std::mem::take(&mut notice.is_open)
             {
@@ -104,22 +105,21 @@ impl Notices {
     }
 }
 
-/// What somebody has to see to, in words, and whether it is about the model.
-fn trouble(outcome: &Outcome) -> Option<(&'static str, bool)> {
-    Some(match outcome.attention()? {
-        Attention::Key if outcome.status() == Some(403) => ("refuses its key for this", true),
-        Attention::Key => ("refuses its key", false),
-        Attention::Quota => ("has no money or quota left", false),
-        Attention::Model => ("does not have the model", true),
-    })
+/// What somebody has to see to.
+fn in_words(attention: Attention, is_about_model: bool) -> &'static str {
+    match attention {
+        Attention::Key if is_about_model => "refuses its key for this",
+        Attention::Key => "refuses its key",
+        Attention::Quota => "has no money or quota left",
+        Attention::Model => "does not have the model",
+    }
 }
 
-fn place(report: &AttemptReport, is_about_model: bool) -> Place {
-    let model = report.model.as_deref().unwrap_or_default();
+fn place(report: &AttemptReport, model: Option<&Arc<str>>) -> Place {
     Place {
         upstream: report.upstream.to_string(),
         key: report.key,
-        model: is_about_model.then(|| model.to_owned()),
+        model: model.cloned(),
     }
 }
 
@@ -134,17 +134,21 @@ mod tests {
     use crate::outcome::Outcome;
 
     fn report(key: usize, outcome: Outcome) -> AttemptReport {
+        report_of("gpt", key, outcome)
+    }
+
+    fn report_of(model: &str, key: usize, outcome: Outcome) -> AttemptReport {
         AttemptReport {
             number: 1,
             upstream: "openai".into(),
             key,
-            model: Some("gpt".into()),
+            model: None,
             phase: Phase::Normal,
             outcome,
             detail: None,
             elapsed: Duration::ZERO,
             first_token: None,
-            scope_model: None,
+            scope_model: Some(model.into()),
             tokens: None,
         }
     }
@@ -163,6 +167,9 @@ mod tests {
         assert_eq!(change(2, Outcome::Success), None);
         assert_eq!(change(0, Outcome::ConnectionLost), None);
         assert!(is_trouble(change(0, Outcome::ModelUnavailable)));
+        let missing = |model| report_of(model, 0, Outcome::ModelUnavailable);
+        assert!(is_trouble(notices.change(&missing("mini"), || now)));
+        assert_eq!(notices.change(&missing("o*"), || now), None, "a pattern");
         assert_eq!(change(0, Outcome::Success), Some(Change::Over));
         assert_eq!(change(0, Outcome::Success), None);
         // What comes and goes is not told each time.

@@ -136,7 +136,8 @@ impl Notifier {
         };
         match report.result {
             RequestResult::Failed | RequestResult::Broken => {
-                self.note(|tracker, now| tracker.failed(route, &report.failed_by, now));
+                let (by, kept_by) = (&report.failed_by, report.cause());
+                self.note(|tracker, now| tracker.failed(route, by, kept_by, now));
             }
             RequestResult::Answered if self.is_anything_wrong.load(Ordering::Relaxed) => {
                 self.tracker().answered(route);
@@ -158,7 +159,7 @@ impl Sink for Notifier {
             Event::AttemptFinished { report, .. } => {
                 let may_end = report.outcome == Outcome::Success
                     && self.is_anything_wrong.load(Ordering::Relaxed);
-                let is_bad = report.outcome.attention().is_some() || report.outcome.hurts_health();
+                let is_bad = report.attention().is_some() || report.outcome.hurts_health();
                 if may_end || is_bad {
                     self.note(|tracker, now| tracker.attempted(report, now));
                 }

@@ -147,17 +147,15 @@ impl News {
     fn account_words(&self, account: &AccountKey) -> (String, String) {
         let upstream = &account.upstream;
         let key = account.key + 1;
-        let model = account.model.as_deref();
-        let about = model.map_or_else(String::new, |model| format!(" for {model}"));
+        let model = account.model.as_deref().map(named);
+        let about = model.as_ref().map_or_else(String::new, |model| format!(" for {model}"));
         let bad = match self.attention {
             Some(Attention::Quota) => {
                 format!("{upstream} has no money or quota left (key {key}): top up the account")
             }
             Some(Attention::Model) => {
-                format!(
-                    "{upstream} does not have the model {}: name another one",
-                    model.unwrap_or("asked for")
-                )
+                let model = model.unwrap_or_default();
+                format!("{upstream} does not have the model {model}: name another one")
             }
             Some(Attention::Key) | None => {
                 format!("{upstream} refuses key {key}{about}: replace it, or allow it to be used")
@@ -170,14 +168,21 @@ impl News {
     }
 }
 
-/// An upstream, or a model at it. Behind a pattern it is some model: how clients call it is not repeated.
+/// An upstream, or a model at it.
 fn name(scope: &ScopeId) -> String {
     let upstream = &scope.upstream;
     match scope.model.as_deref() {
         None => upstream.to_string(),
-        Some("*") => format!("a model at {upstream}"),
-        Some(pattern) if pattern.ends_with('*') => format!("a model ({pattern}) at {upstream}"),
-        Some(model) => format!("{model} at {upstream}"),
+        Some(model) => format!("{} at {upstream}", named(model)),
+    }
+}
+
+/// A model. Behind a pattern it is some model: how clients call it is not repeated.
+fn named(model: &str) -> String {
+    match model {
+        "*" => "a model".to_owned(),
+        pattern if pattern.ends_with('*') => format!("a model ({pattern})"),
+        model => model.to_owned(),
     }
 }
 

@@ -158,34 +158,34 @@ impl Tracker {
             let last = (report.outcome.label(), now);
             self.last_outcomes.insert(report.upstream.clone(), last);
         }
-        let account = |is_about_model: bool| {
+        let account = |model: Option<&Arc<str>>| {
             Subject::AccountKey(AccountKey {
                 upstream: report.upstream.clone(),
                 key: report.key,
-                model: report.model.clone().filter(|_| is_about_model),
+                model: model.cloned(),
             })
         };
-        let Some(attention) = report.outcome.attention() else {
-            if report.outcome == Outcome::Success {
-                self.end(&account(false), now);
-                self.end(&account(true), now);
-            }
-            return;
-        };
-        let is_about_model = match attention {
-            Attention::Key => report.outcome.status() == Some(403),
-            Attention::Quota => false,
-            Attention::Model => true,
-        };
-        let trouble = Trouble {
-            attention: Some(attention),
-            ..Trouble::new(report.outcome.label())
-        };
-        self.begin(account(is_about_model), trouble, now);
+        if report.outcome == Outcome::Success {
+            self.end(&account(None), now);
+            self.end(&account(report.scope_model.as_ref()), now);
+        }
+        if let Some((attention, model)) = report.attention() {
+            let trouble = Trouble {
+                attention: Some(attention),
+                ..Trouble::new(report.outcome.label())
+            };
+            self.begin(account(model), trouble, now);
+        }
     }
 
-    /// A request of a client has failed.
-    pub(super) fn failed(&mut self, route: &Arc<str>, by: &[UpstreamId], now: Instant) {
+    /// A request of a client has failed by these upstreams; by none: what kept everybody from being asked, if that is known.
+    pub(super) fn failed(
+        &mut self,
+        route: &Arc<str>,
+        by: &[UpstreamId],
+        kept_by: Option<&str>,
+        now: Instant,
+    ) {
         let failures = self.failures.entry(Arc::clone(route)).or_insert(Failures {
             recent: VecDeque::new(),
             count: 0,
@@ -203,9 +203,10 @@ impl Tracker {
         if is_many {
             let mut names: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
             names.sort_unstable();
-            let cause = match names.as_slice() {
-                [] => "nobody could be asked".to_owned(),
-                names => format!("failed by {}", names.join(", ")),
+            let cause = match (names.as_slice(), kept_by) {
+                ([], None) => "nobody could be asked".to_owned(),
+                ([], Some(cause)) => format!("nobody could be asked: {cause}"),
+                (names, _) => format!("failed by {}", names.join(", ")),
             };
             self.begin(
                 Subject::Clients(Arc::clone(route)),

@@ -50,12 +50,16 @@ impl Clocked {
     }
 
     fn attempt(&mut self, outcome: Outcome) {
+        self.attempt_of("gpt", outcome);
+    }
+
+    fn attempt_of(&mut self, model: &str, outcome: Outcome) {
         let report = AttemptReport {
             number: 1,
             upstream: "openai".into(),
             key: 0,
-            model: Some("gpt".into()),
-            scope_model: None,
+            model: None,
+            scope_model: Some(model.into()),
             phase: Phase::Normal,
             outcome,
             detail: None,
@@ -174,11 +178,11 @@ fn clients_get_errors_when_several_requests_fail_and_until_none_does() {
     let by = ["openai".into(), "claude".into()];
     // One now and then is no outage.
     for _ in 0..5 {
-        sent.tracker.failed(&route, &by, sent.now);
+        sent.tracker.failed(&route, &by, None, sent.now);
         assert!(sent.after(61).is_empty());
     }
     for _ in 0..30 {
-        sent.tracker.failed(&route, &by, sent.now);
+        sent.tracker.failed(&route, &by, None, sent.now);
     }
     assert_eq!(
         sent.after(1),
@@ -221,6 +225,34 @@ fn what_somebody_has_to_see_to_is_told_once_and_when_it_is_done() {
     sent.attempt(Outcome::Success);
     let back = "openai answers with key 1 again, after 1 s.";
     assert_eq!(sent.after(1), [back], "the key was accepted all the time");
+}
+
+#[test]
+fn a_missing_model_is_named_and_the_success_of_another_one_does_not_end_it() {
+    let mut sent = Clocked::new();
+    sent.attempt_of("gpt", Outcome::ModelUnavailable);
+    sent.attempt_of("mini", Outcome::ModelUnavailable);
+    // Somebody has asked for what does not exist.
+    sent.attempt_of("o*", Outcome::ModelUnavailable);
+    let missing = |model| format!("openai does not have the model {model}: name another one.");
+    assert_eq!(sent.after(1), [missing("gpt"), missing("mini")]);
+    sent.attempt_of("gpt", Outcome::Success);
+    let back = "openai answers with key 1 for gpt again, after 1 s.";
+    assert_eq!(sent.after(1), [back]);
+}
+
+#[test]
+fn where_nobody_was_asked_clients_errors_have_the_reason() {
+    let mut sent = Clocked::new();
+    for _ in 0..3 {
+        let cause = Some("rate_limited");
+        sent.tracker.failed(&"gpt".into(), &[], cause, sent.now);
+    }
+    let said = sent.after(1);
+    assert!(
+        said[0].ends_with("(nobody could be asked: rate_limited)."),
+        "{said:?}"
+    );
 }
 
 #[test]
