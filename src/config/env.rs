@@ -161,7 +161,7 @@ fn resolve(
         .filter(|value| !value.is_empty())
         .or_else(|| default.map(str::to_owned))
         .ok_or_else(|| Unexpandable {
-            message: format!("the environment variable {name} is not set"),
+            message: format!("the environment variable {name} is unset or empty"),
             hint: Some(format!("export it, or write ${{{name}:-default}}")),
         })
 }

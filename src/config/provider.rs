@@ -16,6 +16,34 @@ impl<'de> Deserialize<'de> for Provider {
 
 struct Name;
 
+/// What people call providers by instead: their companies, their products.
+const OTHER_NAMES: [(&str, &[&str]); 10] = [
+    ("openai", &["gpt", "chatgpt"]),
+    ("anthropic", &["claude"]),
+    ("gemini", &["google", "google_ai_studio"]),
+    ("ernie", &["baidu", "qianfan", "wenxin"]),
+    ("xai", &["grok", "x.ai"]),
+    ("qwen", &["alibaba", "dashscope", "tongyi"]),
+    ("moonshot", &["kimi"]),
+    ("zai", &["zhipu", "glm", "bigmodel"]),
+    ("bedrock", &["aws", "amazon"]),
+    ("volcengine", &["doubao", "ark", "bytedance"]),
+];
+
+fn meant_by(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let provider = match Provider::all().find(|provider| provider.name() == name) {
+        Some(provider) => provider.name(),
+        None => {
+            OTHER_NAMES
+                .iter()
+                .find(|(_, others)| others.contains(&&*name))?
+                .0
+        }
+    };
+    Some(format!("did you mean `{provider}`?"))
+}
+
 impl Visitor<'_> for Name {
     type Value = Provider;
 
@@ -28,7 +56,8 @@ impl Visitor<'_> for Name {
         Provider::all()
             .find(|provider| provider.name() == name)
             .ok_or_else(|| {
-                let hint = did_you_mean(name, names()).unwrap_or_else(|| {
+                let similar = || did_you_mean(name, names());
+                let hint = meant_by(name).or_else(similar).unwrap_or_else(|| {
                     format!("known are {}", names().collect::<Vec<_>>().join(", "))
                 });
                 E::custom(format!("no provider is called `{name}`; {hint}"))

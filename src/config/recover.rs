@@ -13,17 +13,26 @@ use super::problem::{Found, nearest};
 /// More mistakes than anybody wants to read.
 const MOST_MISTAKES: usize = 200;
 
+/// How often something else is put into a list in place of what is wrong.
+const ATTEMPTS: usize = 2;
+
 /// Reads a configuration; each mistake is noted, and removed from `value`.
 pub(super) fn read(value: &mut Value, found: &mut Found) -> Config {
+    let mut places = Vec::new();
     for _ in 0..MOST_MISTAKES {
         let error = match serde_path_to_error::deserialize::<_, Config>(&*value) {
             Ok(config) => return config,
             Err(error) => error,
         };
-        let path = note(&error, value, found);
+        let mut path = note(&error, value, found);
+        // Nothing that we know of may stand in this list.
+        if places.iter().filter(|place| **place == path).count() == ATTEMPTS {
+            path.0.pop();
+        }
         if !take_out(value, &path) {
             break;
         }
+        places.push(path);
     }
     // No later check may mistake the defaults for what was configured.
     found.note(

@@ -94,7 +94,7 @@ limits: {body: big}
             "line 4   clients[0].key: is missing: give the client a key",
             "line 5   clients[1].name: `none` has a meaning of its own in figures: choose another name",
             "line 6   clients[2].name: `(others)` has a meaning of its own in figures: choose another name",
-            "line 8   upstreams.openai.api_key: the environment variable MISSING is not set; export it, or write ${MISSING:-default}",
+            "line 8   upstreams.openai.api_key: the environment variable MISSING is unset or empty; export it, or write ${MISSING:-default}",
             "line 8   upstreams.openai.provider: no provider is called `opnai`; did you mean `openai`?",
             "line 9   upstreams.local.base_url: is missing: openai-compatible stands for any server, so say where it is, for example http://127.0.0.1:8000/v1",
             "line 10  upstreams.bare.api_key: is missing; write api_key: \"${OPENAI_API_KEY}\"",
@@ -234,7 +234,9 @@ fn an_empty_file_says_what_is_needed() {
 #[test]
 fn broken_yaml_and_double_keys_have_a_line() {
     assert!(problems("upstreams: {a: [}")[0].starts_with("line 1"));
-    assert!(problems("listen: 1\nlisten: 2\n")[0].contains("duplicate"));
+    assert!(
+        problems("listen: 1\nlisten: 2\n")[0].starts_with("line 2   has the key `listen` a second")
+    );
 }
 
 #[test]

@@ -70,6 +70,11 @@ fn not_yaml(source: &str, text: &str, error: &serde_yaml::Error) -> Problems {
     let line = error.location().map(|location| location.line());
     let (line, message, hint) = match reason(text, line, &parser_message) {
         Some((line, message, hint)) => (Some(line), message.to_owned(), Some(hint.to_owned())),
+        None if let Some((line, key)) = second(text, line, &parser_message) => (
+            Some(line),
+            format!("has the key `{key}` a second time"),
+            Some("keep one of them".to_owned()),
+        ),
         None => (line, format!("not valid YAML: {parser_message}"), None),
     };
     one(source, line, message, hint)
@@ -106,6 +111,15 @@ fn reason(
     }
     let line = line?;
     let written = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let is_quoted = ["\"*", "'*", "\"&", "'&"]
+        .iter()
+        .any(|quoted| written.contains(quoted));
+    let is_open = |line: &str| line.matches('"').count() % 2 == 1;
+    if (is_quoted || parser_message.contains("quoted scalar"))
+        && let Some(before) = text.lines().position(is_open)
+    {
+        return Some((before + 1, "has a quote without its other half", "add it"));
+    }
     if parser_message.contains("alias") || parser_message.contains("anchor") {
         return Some(match written.contains('*') {
             true => (
@@ -129,6 +143,27 @@ fn reason(
         ));
     }
     None
+}
+
+/// Where which key stands for the second time, of a mapping in lines that begins at `line`.
+fn second<'a>(
+    text: &str,
+    line: Option<usize>,
+    parser_message: &'a str,
+) -> Option<(usize, &'a str)> {
+    let (_, rest) = parser_message.split_once("duplicate entry with key \"")?;
+    let (key, _) = rest.split_once('"')?;
+    let begins = |line: &str| {
+        let rest = line.trim_start();
+        let key_of_line = rest.split(':').next()?.trim_matches(['"', '\'']);
+        (key_of_line == key).then_some(line.len() - rest.len())
+    };
+    let before = line?.saturating_sub(1);
+    let lines = text.lines().enumerate().skip(before);
+    let mut found = lines.filter_map(|(index, line)| Some((index + 1, begins(line)?)));
+    let (_, indentation) = found.next()?;
+    let (line, _) = found.find(|(_, other)| *other == indentation)?;
+    Some((line, key))
 }
 
 /// The first line that is indented with a tab.

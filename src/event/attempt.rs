@@ -58,7 +58,10 @@ impl AttemptReport {
         let model = self.scope_model.as_ref();
         match attention {
             Attention::Quota => Some((attention, None)),
-            Attention::Key => Some((attention, model.filter(|_| self.outcome.status() == Some(403)))),
+            Attention::Key => Some((
+                attention,
+                model.filter(|_| self.outcome.status() == Some(403)),
+            )),
             Attention::Model => {
                 let is_named = model.is_some_and(|model| !model.ends_with('*'));
                 is_named.then_some((attention, model))

@@ -93,7 +93,10 @@ impl Notices {
         }
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut is_over = false;
-        for place in [place(report, None), place(report, report.scope_model.as_ref())] {
+        for place in [
+            place(report, None),
+            place(report, report.scope_model.as_ref()),
+        ] {
             if let Some(notice) = noticed.get_mut(&place)
                 && std::mem::take(&mut notice.is_open)
             {

@@ -148,7 +148,9 @@ impl News {
         let upstream = &account.upstream;
         let key = account.key + 1;
         let model = account.model.as_deref().map(named);
-        let about = model.as_ref().map_or_else(String::new, |model| format!(" for {model}"));
+        let about = model
+            .as_ref()
+            .map_or_else(String::new, |model| format!(" for {model}"));
         let bad = match self.attention {
             Some(Attention::Quota) => {
                 format!("{upstream} has no money or quota left (key {key}): top up the account")

@@ -10,6 +10,8 @@ use crate::config::upstream::{UpstreamConfig, UpstreamId};
 
 /// Anything longer is a mistake, and could not be added to a point in time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// What the reader of heads takes in any case, in bytes.
+const SMALLEST_HEADS: usize = 8 << 10;
 /// More at a time is a mistake, and could not be counted by all that count it.
 const MOST: usize = 1_000_000_000;
 
@@ -186,6 +188,9 @@ impl Check<'_> {
             if limit == 0 {
                 self.note(path.key(name), "must be at least 1");
             }
+        }
+        if (1..SMALLEST_HEADS).contains(&limits.headers) {
+            self.note(path.key("headers"), "must be at least 8KiB");
         }
         self.not_countless(path.key("connections"), Some(limits.connections));
         self.not_countless(path.key("requests"), Some(limits.requests));
