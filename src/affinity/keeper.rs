@@ -186,8 +186,8 @@ impl Keeper {
         }
         tracing::warn!(
             folder = %self.folder.display(),
-            "state_dir cannot be used, so after a restart it will be forgotten which upstream created what; it is tried \
-             again from time to time: {trouble}"
+            "{} (state_dir) cannot be used, so after a restart it will be forgotten which upstream created what; it is tried \
+             again from time to time: {trouble}", self.folder.display()
         );
     }
 

@@ -51,9 +51,12 @@ pub(super) async fn run(args: &ServeArgs, host: Host) -> Result<(), Failure> {
     };
     let (gateway, stop) = serving.until_stopped().await?;
     let limits = &config.limits;
+    let until = match limits.shutdown_delay {
+        Duration::ZERO => "no new connections from now on".to_owned(),
+        delay => format!("no new connections after {delay:?}"),
+    };
     tracing::info!(
-        "stopping: no new connections after {:?}, then open requests have {:?} to finish",
-        limits.shutdown_delay,
+        "stopping: {until}, then open requests have {:?} to finish",
         limits.drain
     );
     supervisor::stopping(limits.shutdown_delay + limits.drain + FAREWELL);

@@ -92,6 +92,12 @@ fn headlines(status: &Value, colours: Colours) -> String {
     if !clients.is_null() {
         let _ = writeln!(text, "{}", felt(&clients["5m"]));
     }
+    let reload = &status["config"]["last_reload"];
+    if reload["ok"] == false {
+        let at = clock(said(&reload["at"]), now);
+        let line = format!("The configuration read at {at} UTC cannot be used; the old one stays.");
+        let _ = writeln!(text, "{}", colours.paint(YELLOW, &line));
+    }
     text
 }
 
@@ -269,6 +275,16 @@ mod tests {
         assert!(text.contains("no data"), "{text}");
         assert!(!text.contains('\x1b'), "{text}");
         assert!(table(&status(), Colours(true)).contains("\x1b[31m"));
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_used_is_told() {
+        let mut status = status();
+        let said = |status: &Value| table(status, Colours(false)).contains("cannot be used");
+        status["config"]["last_reload"] = json!({"at": "2026-11-27T10:00:00Z", "ok": true});
+        assert!(!said(&status));
+        status["config"]["last_reload"]["ok"] = false.into();
+        assert!(said(&status));
     }
 
     #[test]

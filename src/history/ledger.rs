@@ -183,8 +183,8 @@ impl Ledger {
             ),
             Trouble::Damage(_) | Trouble::Obstacle(_) => tracing::warn!(
             folder = %folder.display(),
-            "the history cannot be kept in state_dir, so what is counted from now on is in memory only; it is tried again \
-             from time to time: {trouble}"
+            "the history cannot be kept in {} (state_dir), so what is counted from now on is in memory only; it is tried again \
+             from time to time: {trouble}", folder.display()
             ),
         }
         self.trouble = Some(trouble.to_string());
