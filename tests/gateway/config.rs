@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use backstop::config::{Config, Problems, from_environment, process_environment};
+use backstop::config::{Config, Problems, from_environment, process_environment, read_text};
 use serde_yaml::Value;
 
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
@@ -258,7 +258,7 @@ shared: {jj: 1}
 #[test]
 fn good_configurations_load() {
     for path in fixtures("good") {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = read_text(&path).unwrap();
         let config = Config::parse(&name_of(&path), &text, &variable)
             .unwrap_or_else(|problems| panic!("{problems}"));
         assert!(
