@@ -197,7 +197,8 @@ impl Rejection {
         match self {
             Self::Browser(refused) => kept_out(refused),
             Self::NoKey => unauthorized(
-                "no API key was sent; use one of those that the proxy's configuration lists under `clients`",
+                "no API key came as `Authorization: Bearer`, `x-api-key` or `api-key`; use one of those that the proxy's \
+                 configuration lists under `clients`",
             ),
             Self::WrongKey => unauthorized("this API key is not among the proxy's `clients`"),
             Self::ExpiredKey => limited::expired(),
