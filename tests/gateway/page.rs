@@ -152,6 +152,31 @@ async fn if_nobody_is_left_for_a_route_that_is_said() {
     assert!(!text.contains("first-key") && !text.contains("second-key"));
 }
 
+/// An upstream lacks the models of two routes, and one of the routes has nobody else.
+#[tokio::test]
+async fn every_route_without_an_answer_is_named_whatever_model_comes_first() {
+    let (first, second) = simulators().await;
+    first.play(Script::status(404)).await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .upstream(&second)
+        .route(&["gpt-4o"], &["first", "second"])
+        .route(&["only-there"], &["first"])
+        .start()
+        .await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
+    let mut body = chat();
+    body["model"] = json!("only-there");
+    assert_eq!(gateway.post(CHAT, &body).await.status, 404);
+    let missing = status(&gateway).await;
+    let problem = &missing["problems"][0];
+    assert_eq!(problem["what"], "gpt-4o at first is down", "{missing:#}");
+    assert_eq!(problem["because"], "model missing", "{missing:#}");
+    let instead = "second answers instead, but nobody for only-there";
+    assert_eq!(problem["instead"], instead, "{missing:#}");
+    assert_eq!(missing["condition"], "failing", "{missing:#}");
+}
+
 /// The next event of a stream of the status.
 async fn next(events: &mut Incoming, text: &mut String) -> Option<Value> {
     loop {
