@@ -197,8 +197,7 @@ impl Rejection {
         match self {
             Self::Browser(refused) => kept_out(refused),
             Self::NoKey => unauthorized(
-                "no API key came as `Authorization: Bearer`, `x-api-key` or `api-key`; use one of those that the proxy's \
-                 configuration lists under `clients`",
+                "no API key came as `Authorization: Bearer`, `x-api-key` or `api-key`; use one of the proxy's `clients`",
             ),
             Self::WrongKey => unauthorized("this API key is not among the proxy's `clients`"),
             Self::ExpiredKey => limited::expired(),

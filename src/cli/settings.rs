@@ -11,6 +11,7 @@ use crate::config::{
 };
 
 const FILE: &str = "backstop.yaml";
+const MISNAMED: &str = "backstop.yml";
 const ENVIRONMENT: &str = "the configuration made from the environment";
 
 /// A configuration and its source.
@@ -30,8 +31,8 @@ pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
             made: None,
         });
     }
-    let made = from_environment(&process_environment)
-        .ok_or_else(|| Failure::NoConfig(keys_without_url(&process_environment)))?;
+    let made =
+        from_environment(&process_environment).ok_or_else(|| Failure::NoConfig(missing()))?;
     let mut config = Config::parse(ENVIRONMENT, &made, &process_environment)?;
     config.is_made = true;
     // Every model goes somewhere, and the routes name none.
@@ -41,6 +42,15 @@ pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
         source: ENVIRONMENT.to_owned(),
         made: Some(made),
     })
+}
+
+/// What is there, but is no configuration.
+fn missing() -> Vec<String> {
+    let misnamed = Path::new(MISNAMED).exists();
+    let misnamed = misnamed.then(|| format!("{MISNAMED} is not looked for; rename it to {FILE}"));
+    let mut notes = keys_without_url(&process_environment);
+    notes.extend(misnamed);
+    notes
 }
 
 /// The file that is named, or the one that would be found here.

@@ -13,6 +13,9 @@ use super::problem::{Found, nearest};
 /// More mistakes than anybody wants to read.
 const MOST_MISTAKES: usize = 200;
 
+/// By which a file of `LiteLLM` is known.
+const LITELLMS: &str = "model_list";
+
 /// How often something else is put into a list in place of what is wrong.
 const ATTEMPTS: usize = 2;
 
@@ -83,7 +86,8 @@ fn note_unknown(
     value: &Value,
     found: &mut Found,
 ) -> Path {
-    let hint = match nearest(key, known.iter().map(String::as_str)) {
+    let similar = nearest(key, known.iter().map(String::as_str));
+    let hint = match similar.filter(|_| key != LITELLMS) {
         Some(meant) => {
             // A key that is only misspelt must not be reported as missing too.
             let meant_path = parent.key(meant);
@@ -91,6 +95,9 @@ fn note_unknown(
                 found.excuse(meant_path);
             }
             format!("did you mean `{meant}`?")
+        }
+        None if key == LITELLMS => {
+            "it is LiteLLM's: `backstop import litellm FILE` turns its file into ours".to_owned()
         }
         // Perhaps it is there to be referred to.
         None if parent.0.is_empty() && value.get(key).is_some_and(Value::is_mapping) => format!(

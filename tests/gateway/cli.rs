@@ -152,6 +152,14 @@ async fn without_any_configuration_it_says_what_to_do() {
     for help in ["OPENAI_API_KEY", "backstop.yaml", "backstop demo"] {
         assert!(stderr.contains(help), "{stderr}");
     }
+    assert!(!stderr.contains("backstop.yml"), "{stderr}");
+    std::fs::write(folder.path().join("backstop.yml"), "").unwrap();
+    let (code, _, stderr) = finish(backstop(folder.path(), &[])).await;
+    assert_eq!(code, Some(78));
+    assert!(
+        stderr.contains("backstop.yml is not looked for"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]
