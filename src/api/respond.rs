@@ -60,7 +60,7 @@ fn fitting(headers: HeaderMap) -> HeaderMap {
 }
 
 /// The result that is recorded for a whole answer. A forwarded request may have passed on an upstream's failure.
-fn result_of(attempts: &[AttemptReport]) -> RequestResult {
+pub(super) fn result_of(attempts: &[AttemptReport]) -> RequestResult {
     match attempts.last().map(|last| last.outcome.blame()) {
         Some(Blame::Upstream) => RequestResult::Failed,
         Some(Blame::Client) => RequestResult::Rejected,

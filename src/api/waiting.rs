@@ -15,9 +15,10 @@ use super::error::ErrorResponse;
 use super::exhausted;
 use super::record::RequestRecord;
 use super::reject;
+use super::respond::result_of;
 use super::stopping::{self, Stopping};
 use super::story;
-use super::stream::RecordedStream;
+use super::stream::{RecordedStream, Whole};
 use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Exhausted, error_events, heartbeat};
 use crate::request::{Endpoint, ModelRequest};
@@ -121,6 +122,7 @@ fn body_of(
         }
         Ok(answer) => {
             record.answered_by(&answer);
+            let result = result_of(&answer.attempts);
             match answer.body {
                 AnswerBody::Stream(stream) => {
                     RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()
@@ -130,6 +132,10 @@ fn body_of(
                 }
                 // A handshake is answered before any head is sent, so this does not happen.
                 AnswerBody::Relay(_) => full(""),
+                // Events in which nothing is said, and nobody says more.
+                AnswerBody::Whole(bytes) if answer.status < 400 => {
+                    RecordedStream::new(Whole::new(bytes), record, result).boxed_unsync()
+                }
                 // Not a stream: the upstream rejects the request.
                 AnswerBody::Whole(bytes) => {
                     record.finish(RequestResult::Rejected);

@@ -93,3 +93,38 @@ async fn before_an_answer_they_come_as_far_as_the_client_takes_them() {
     let text = told("openai", Fault::Hang, RESPONSES, &sdk).await;
     assert!(text.starts_with(": keepalive\n\n: keepalive\n\n"), "{text}");
 }
+
+#[tokio::test]
+async fn an_answer_in_which_nothing_is_said_follows_them_as_it_came() {
+    let nothing = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    let nothing = format!("data: {nothing}\n\ndata: [DONE]\n\n");
+    let result_of = json!({"role": "tool", "tool_call_id": "c", "content": "done"});
+    let asks = json!({"role": "user", "content": "hi"});
+    for (last, result) in [(result_of, "answered"), (asks, "failed")] {
+        let first = Simulator::start("first", Script::fault(Fault::Hang))
+            .await
+            .unwrap();
+        let second = Simulator::start("second", Script::fault(Fault::Raw(nothing.clone())))
+            .await
+            .unwrap();
+        let gateway = Setup::new()
+            .upstream(&first)
+            .upstream(&second)
+            .lines("timeouts: {first_token: 400ms, keepalive: 100ms, total: 2s}")
+            .start()
+            .await;
+        let mut body = chat_stream();
+        body["messages"] = json!([last]);
+        let answered = gateway.post(CHAT, &body).await;
+        let text = answered.text();
+        assert!(text.starts_with(": keepalive\n\n"), "{text}");
+        assert!(text.ends_with(&nothing), "{text}");
+        assert!(!text.contains("error"), "{text}");
+        let metrics = gateway.admin("/metrics").await.text();
+        let mut counts = metrics.lines().filter(|line| {
+            line.starts_with("backstop_requests_total")
+                && line.contains(&format!("result=\"{result}\""))
+        });
+        assert!(counts.any(|line| line.ends_with(" 1")), "{metrics}");
+    }
+}
