@@ -145,17 +145,17 @@ impl RequestRecord {
         self.served_by = Some(answer.served_by.clone());
         self.in_place_of.clone_from(&answer.in_place_of);
         self.failed_at = AttemptReport::failed_at(&answer.attempts);
-        let Some(last) = answer.attempts.last() else {
+        let Some(attempt) = answer.attempt() else {
             return;
         };
-        self.model.clone_from(&last.scope_model);
-        self.tokens = last.tokens;
+        self.model.clone_from(&attempt.scope_model);
+        self.tokens = attempt.tokens;
         match &answer.body {
-            AnswerBody::Whole(_) | AnswerBody::Stream(_) if last.outcome == Outcome::Success => {
+            AnswerBody::Whole(_) | AnswerBody::Stream(_) if attempt.outcome == Outcome::Success => {
                 self.first_token = Some(self.started_at.elapsed());
             }
             AnswerBody::Whole(_) | AnswerBody::Opaque(_)
-                if last.outcome.blame() == Blame::Upstream =>
+                if attempt.outcome.blame() == Blame::Upstream =>
             {
                 self.failed_by = vec![answer.served_by.clone()];
             }
@@ -261,6 +261,15 @@ impl RequestRecord {
                 counted.output.max(self.content as u64),
             ),
         }
+    }
+}
+
+/// The result that is recorded for a whole answer. A forwarded request may have passed on an upstream's failure.
+pub(super) fn result_of(answer: &Answer) -> RequestResult {
+    match answer.attempt().map(|attempt| attempt.outcome.blame()) {
+        Some(Blame::Upstream) => RequestResult::Failed,
+        Some(Blame::Client) => RequestResult::Rejected,
+        Some(Blame::Nobody) | None => RequestResult::Answered,
     }
 }
 

@@ -9,13 +9,12 @@ use serde_json::Value;
 
 use super::header_policy::for_client;
 use super::headers::{REQUEST_ID, attempts_header, header, put_ours};
-use super::record::RequestRecord;
+use super::record::{RequestRecord, result_of};
 use super::stream::{RecordedStream, Whole};
 use super::upgrade;
 use super::waiting::Waiting;
-use crate::event::{AttemptReport, RequestResult};
+use crate::event::RequestResult;
 use crate::failover::{Answer, AnswerBody, Continuability};
-use crate::outcome::Blame;
 use crate::wire::body::{Body, full};
 use crate::wire::headers::JSON;
 use crate::wire::upgrade::Handled;
@@ -28,7 +27,7 @@ pub(super) fn with_answer(mut answer: Answer, mut record: RequestRecord) -> Hand
     record.answered_by(&answer);
     record.answering(answer.status, Some(answer.waited));
     let mut headers = headers_of(&mut answer, &record);
-    let result = result_of(&answer.attempts);
+    let result = result_of(&answer);
     let body = match answer.body {
         AnswerBody::Whole(bytes) => {
             // A translated error, or one from which our key was removed, has another length.
@@ -57,15 +56,6 @@ fn fitting(headers: HeaderMap) -> HeaderMap {
     let mut fitting = HeaderMap::with_capacity(headers.len());
     fitting.extend(headers);
     fitting
-}
-
-/// The result that is recorded for a whole answer. A forwarded request may have passed on an upstream's failure.
-pub(super) fn result_of(attempts: &[AttemptReport]) -> RequestResult {
-    match attempts.last().map(|last| last.outcome.blame()) {
-        Some(Blame::Upstream) => RequestResult::Failed,
-        Some(Blame::Client) => RequestResult::Rejected,
-        Some(Blame::Nobody) | None => RequestResult::Answered,
-    }
 }
 
 /// The response to a stream whose upstream is silent: head and keep-alive comments now, the answer later.

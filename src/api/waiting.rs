@@ -13,9 +13,8 @@ use tokio::time::{Interval, interval};
 
 use super::error::ErrorResponse;
 use super::exhausted;
-use super::record::RequestRecord;
+use super::record::{RequestRecord, result_of};
 use super::reject;
-use super::respond::result_of;
 use super::stopping::{self, Stopping};
 use super::story;
 use super::stream::{RecordedStream, Whole};
@@ -122,7 +121,7 @@ fn body_of(
         }
         Ok(answer) => {
             record.answered_by(&answer);
-            let result = result_of(&answer.attempts);
+            let result = result_of(&answer);
             match answer.body {
                 AnswerBody::Stream(stream) => {
                     RecordedStream::new(stream, record, RequestResult::Answered).boxed_unsync()

@@ -261,6 +261,7 @@ impl<'r, 'a> Course<'r, 'a> {
                 is_silent,
                 upstream: attempt.upstream().clone(),
                 error,
+                place: self.log.attempts.len(),
                 is_first_choices: self.plan.is_first_choice(choice),
                 is_rejection: failure.is_doubtful,
             });

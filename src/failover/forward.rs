@@ -246,6 +246,7 @@ impl<'a> Forwarding<'_, 'a> {
             let received = ReceivedError {
                 upstream: target.candidate.upstream.id().clone(),
                 error,
+                place: self.log.attempts.len(),
                 is_first_choices: true,
                 is_silent: false,
                 is_rejection: weight == Weight::Refusing,

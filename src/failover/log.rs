@@ -148,6 +148,7 @@ mod tests {
         ReceivedError {
             upstream: UpstreamId::default(),
             error: Box::new(error),
+            place: 0,
             is_first_choices,
             is_silent: status == 200,
             is_rejection,

@@ -70,6 +70,36 @@ async fn a_failover_shows_in_the_metrics() {
     }
 }
 
+/// An answer in which nothing is said goes to the client though somebody who was asked later rejects what was made of the
+/// request.
+#[tokio::test]
+async fn a_request_is_counted_by_the_attempt_that_its_answer_comes_from() {
+    let (first, second) = simulators().await;
+    let nothing = json!({"choices": [{"index": 0, "finish_reason": "stop",
+        "message": {"role": "assistant", "content": ""}}]});
+    first
+        .play(Script::fault(Fault::Status {
+            code: 200,
+            headers: Vec::new(),
+            body: Some(nothing.to_string()),
+        }))
+        .await;
+    second.play(Script::status(422)).await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    let body =
+        json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+    let answered = gateway.post("/v1/messages", &body).await;
+    assert_eq!(answered.trail(), ["first:no_answer", "second:rejected"]);
+    assert_eq!((answered.status, answered.upstream()), (200, "first"));
+
+    let metrics = gateway.admin("/metrics").await.text();
+    let count = |result: &str| {
+        let labels = ["status=\"200\"", &format!("result=\"{result}\"")];
+        value(&metrics, "backstop_requests_total", &labels)
+    };
+    assert_eq!((count("failed"), count("rejected")), (Some(1.0), None));
+}
+
 #[tokio::test]
 async fn an_upstream_out_of_rotation_shows_in_the_metrics() {
     let (first, second) = simulators().await;

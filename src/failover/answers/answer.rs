@@ -35,8 +35,10 @@ pub struct Answer {
     pub served_by: UpstreamId,
     /// Who should have answered, if somebody else did.
     pub in_place_of: Option<InPlaceOf>,
-    /// All attempts, the one that answered last.
+    /// All attempts, in the order in which they ended.
     pub attempts: Vec<AttemptReport>,
+    /// The place among them of the one that it comes from: the last one, unless nobody after it said more.
+    place: usize,
     /// How long we waited for upstreams.
     pub waited: Duration,
     /// Fields of the request that the translation had to drop.
@@ -117,11 +119,17 @@ impl Answer {
             body,
             served_by,
             in_place_of,
+            place: attempts.len() - 1,
             attempts,
             waited: log.waited,
             dropped: answer.dropped,
             continuation,
         }
+    }
+
+    /// The attempt that it comes from.
+    pub fn attempt(&self) -> Option<&AttemptReport> {
+        self.attempts.get(self.place)
     }
 
     /// The upstream error as the answer, if every candidate rejects the request, or if the first choice does; before that an
@@ -148,6 +156,7 @@ impl Answer {
             served_by: received.upstream,
             in_place_of: None,
             attempts: exhausted.attempts,
+            place: received.place,
             waited: exhausted.waited,
             dropped: Vec::new(),
             continuation: None,

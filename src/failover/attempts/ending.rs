@@ -225,6 +225,8 @@ pub(super) fn shortened(text: &str) -> String {
 pub(in crate::failover) struct ReceivedError {
     pub(in crate::failover) upstream: UpstreamId,
     pub(in crate::failover) error: Box<UpstreamError>,
+    /// The place of its attempt among all attempts of the request.
+    pub(in crate::failover) place: usize,
     /// Whether it is the first choice's: then it is the answer even if other candidates failed otherwise.
     pub(in crate::failover) is_first_choices: bool,
     /// Whether it is an answer in which nothing is said.

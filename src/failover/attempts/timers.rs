@@ -124,12 +124,13 @@ impl Timers {
         self.limits.thinks();
     }
 
-    /// The answer is complete.
+    /// The answer is complete. What may still come, comes soon: signs of life do not put the end off for ever.
     pub(in crate::failover) fn completed(&mut self) {
         self.limits.reasoning = Duration::ZERO;
+        self.limits.content = Some(self.limits.idle);
         self.limits.idle = self.limits.idle.min(AFTER_THE_END);
-        self.limits.content = None;
         self.limits.min_rate = None;
+        self.last_content = Instant::now();
     }
 
     /// When to look again.
@@ -268,6 +269,8 @@ mod tests {
         timers.received(1, start);
         timers.completed();
         assert_eq!(timers.next(), start + SECOND * 2);
+        // Nor do comments put the end off for ever.
+        assert_eq!(play(timers, start, 1, 0), (30, Stage::Content));
     }
 
     #[tokio::test(start_paused = true)]
