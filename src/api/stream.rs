@@ -121,6 +121,7 @@ impl<S: Watched> Drop for RecordedStream<S> {
         }
         if let Some(record) = &mut self.record {
             record.content = self.stream.content();
+            record.tokens = self.stream.cost().or(record.tokens);
         }
     }
 }

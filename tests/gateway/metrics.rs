@@ -1,6 +1,9 @@
 //! What operators see: probes, and metrics that stay few whatever clients send.
 
-use backstop::simulator::{Fault, Script};
+use backstop::event::{Event, RequestResult};
+use backstop::simulator::{Fault, Script, Simulator};
+use http::Method;
+use http_body_util::BodyExt;
 use serde_json::json;
 
 use crate::harness::{Setup, TestGateway, chat, chat_stream, refusal, simulators, within};
@@ -98,6 +101,39 @@ async fn a_request_is_counted_by_the_attempt_that_its_answer_comes_from() {
         value(&metrics, "backstop_requests_total", &labels)
     };
     assert_eq!((count("failed"), count("rejected")), (Some(1.0), None));
+}
+
+#[tokio::test]
+async fn what_an_answer_has_cost_counts_though_its_client_has_left() {
+    let claude = Simulator::start("claude", Script::fault(Fault::StallAfter(1)))
+        .await
+        .unwrap();
+    let setup = Setup::new().upstream_as(&claude, "provider: anthropic, api_key: k");
+    let gateway = setup.start().await;
+    let body = json!({"model": "m", "max_tokens": 9, "stream": true,
+        "messages": [{"role": "user", "content": "hi"}]});
+    let json = [("content-type", "application/json")];
+    let response = gateway
+        .open(Method::POST, "/v1/messages", &json, body.to_string())
+        .await;
+    let mut answer = response.into_body();
+    let mut text = String::new();
+    while !text.contains("Hello") {
+        let frame = within(answer.frame()).await.unwrap().unwrap();
+        text += std::str::from_utf8(&frame.into_data().unwrap()).unwrap();
+    }
+    drop(answer);
+
+    let report = gateway.events.finished(0).await;
+    assert_eq!(report.result, RequestResult::ClientGone);
+    let input = report.tokens.unwrap().input;
+    assert!(input > 0);
+    let at_upstream = |event: &Event| match event {
+        Event::AttemptFinished { report, .. } => Some(report.tokens),
+        _ => None,
+    };
+    let tokens = gateway.events.wait_for(at_upstream).await;
+    assert_eq!(tokens.unwrap().input, input);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::affinity::Witness;
 use crate::dialect::continuation::Splicer;
 use crate::dialect::errors;
+use crate::event::Tokens;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::attempts::secrets::Secrets;
@@ -117,9 +118,10 @@ impl Segment {
     }
 
     /// Notes what the answer costs, as far as the upstream has said so.
-    pub(super) fn count(&mut self, front: &mut EventStream) {
+    pub(super) fn count(&mut self, front: &mut EventStream) -> Option<Tokens> {
         let tokens = self.events(front).tokens();
         self.attempt.costs(tokens);
+        tokens
     }
 
     /// What a translation has held back.

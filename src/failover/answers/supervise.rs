@@ -17,9 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::outgoing::Outgoing;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
-use super::watched::{StreamEnd, Watched, tokens};
+use super::watched::{StreamEnd, Watched, sum, tokens};
 use crate::affinity::Witness;
-use crate::event::AttemptReport;
+use crate::event::{AttemptReport, Tokens};
 use crate::failover::attempts::ending::Held;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
@@ -397,6 +397,14 @@ impl Watched for SupervisedStream {
             self.interrupt(&Outcome::Stopped, STOPPED);
         }
         self.end(Outcome::Stopped, STOPPED);
+    }
+
+    fn cost(&mut self) -> Option<Tokens> {
+        let under_way = match &mut self.source {
+            Source::Segment(segment) => segment.count(&mut self.front),
+            Source::Resuming(..) | Source::Over => None,
+        };
+        sum(tokens(&self.attempts).into_iter().chain(under_way))
     }
 
     /// Programs leave at the last event, and do not wait for the end of the body.

@@ -20,6 +20,11 @@ pub trait Watched: Body<Data = Bytes, Error = BodyError> + Unpin {
         0
     }
 
+    /// What it has cost so far, if the upstreams have said so. It counts for the attempt that is under way, too.
+    fn cost(&mut self) -> Option<Tokens> {
+        None
+    }
+
     /// The client has left: what was sent is all that it gets. That may have been everything but the end of the body.
     fn leave(&mut self) {}
 }
@@ -35,6 +40,10 @@ impl<S: Watched> Watched for Box<S> {
 
     fn content(&self) -> usize {
         S::content(self)
+    }
+
+    fn cost(&mut self) -> Option<Tokens> {
+        S::cost(self)
     }
 
     fn leave(&mut self) {
@@ -57,7 +66,11 @@ pub struct StreamEnd {
 
 /// What all parts of the answer cost together.
 pub(super) fn tokens(attempts: &[AttemptReport]) -> Option<Tokens> {
-    let tokens = attempts.iter().filter_map(|attempt| attempt.tokens);
+    sum(attempts.iter().filter_map(|attempt| attempt.tokens))
+}
+
+/// All of them together.
+pub(super) fn sum(tokens: impl Iterator<Item = Tokens>) -> Option<Tokens> {
     tokens.reduce(|mut sum, tokens| {
         sum += tokens;
         sum
