@@ -1,5 +1,6 @@
 //! The root of a schema as one object: references followed, alternatives merged.
 
+use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 use crate::dialect::conversation::fields::list;
@@ -10,6 +11,8 @@ const DEEPEST: usize = 8;
 const MOST: usize = 128;
 /// What is told of the alternatives, in bytes.
 const LONGEST: usize = 2000;
+/// References may copy so much, in bytes, and as much as the schema itself has: a few of them could name a large part often.
+const COPIED: usize = 1 << 20;
 
 /// A root without references and alternatives.
 #[derive(Default)]
@@ -34,6 +37,7 @@ pub(super) fn folded(schema: Value) -> Folded {
     let mut fold = Fold {
         whole: &whole,
         left: MOST,
+        room: COPIED + size(&whole),
     };
     fold.object(fields, 0)
 }
@@ -50,6 +54,8 @@ struct Fold<'a> {
     whole: &'a Value,
     /// How many more branches are merged.
     left: usize,
+    /// How many more bytes are copied.
+    room: usize,
 }
 
 impl Fold<'_> {
@@ -82,9 +88,11 @@ impl Fold<'_> {
             let target = path.and_then(|path| self.whole.pointer(path));
             // The whole in itself says nothing new.
             let target = target.filter(|target| !std::ptr::eq(*target, self.whole));
-            let Some(target) = target.and_then(Value::as_object) else {
+            let room = target.and_then(|target| self.room.checked_sub(size(target)));
+            let (Some(target), Some(room)) = (target.and_then(Value::as_object), room) else {
                 return;
             };
+            self.room = room;
             for (name, value) in target {
                 if !fields.contains_key(name) {
                     fields.insert(name.clone(), value.clone());
@@ -113,24 +121,35 @@ impl Fold<'_> {
     }
 }
 
+/// How much memory a value takes, roughly.
+fn size(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(size).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| name.len() + size(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + held
+}
+
 fn may_be_object(kind: &Value) -> bool {
     kind.is_null() || super::enforced::is_object(kind)
 }
 
 /// Adds what branches say about an object.
 fn merge(fields: &mut Map<String, Value>, branches: Vec<Map<String, Value>>, how: How) {
-    let mut required: Option<Vec<Value>> = None;
+    let mut required: Option<IndexSet<Value>> = None;
     for mut branch in branches {
-        let names = list(branch.shift_remove("required").unwrap_or_default());
-        required = Some(match required.take() {
-            None => names,
-            Some(known) if how == How::All => union(known, names),
+        let names = taken_names(&mut branch);
+        match &mut required {
+            None => required = Some(names),
+            Some(known) if how == How::All => known.extend(names),
             // Only what every alternative requires is required.
-            Some(known) => known
-                .into_iter()
-                .filter(|name| names.contains(name))
-                .collect(),
-        });
+            Some(known) => known.retain(|name| names.contains(name)),
+        }
         for (keyword, value) in branch {
             match (keyword.as_str(), value) {
                 ("properties" | "$defs" | "definitions", Value::Object(more)) => {
@@ -148,20 +167,17 @@ fn merge(fields: &mut Map<String, Value>, branches: Vec<Map<String, Value>>, how
             }
         }
     }
-    let known = list(fields.shift_remove("required").unwrap_or_default());
-    let required = union(known, required.unwrap_or_default());
-    if !required.is_empty() {
-        fields.insert("required".to_owned(), required.into());
+    let mut known = taken_names(fields);
+    known.extend(required.unwrap_or_default());
+    if !known.is_empty() {
+        fields.insert("required".to_owned(), known.into_iter().collect());
     }
 }
 
-fn union(mut known: Vec<Value>, more: Vec<Value>) -> Vec<Value> {
-    for name in more {
-        if !known.contains(&name) {
-            known.push(name);
-        }
-    }
-    known
+/// Takes the names that are required, each once.
+fn taken_names(fields: &mut Map<String, Value>) -> IndexSet<Value> {
+    let names = list(fields.shift_remove("required").unwrap_or_default());
+    names.into_iter().collect()
 }
 
 /// Adds properties. Where two have the same name, both count, or either.
@@ -210,7 +226,7 @@ fn alternatives(branches: &[Map<String, Value>], how: How) -> Option<String> {
 
 /// `{kind: "file", path, mode?}`
 fn arguments(branch: &Map<String, Value>) -> String {
-    let required: Vec<&str> = branch
+    let required: IndexSet<&str> = branch
         .get("required")
         .and_then(Value::as_array)
         .into_iter()
@@ -220,7 +236,7 @@ fn arguments(branch: &Map<String, Value>) -> String {
     let properties = branch.get("properties").and_then(Value::as_object);
     let mut names: Vec<String> = Vec::new();
     for (name, schema) in properties.into_iter().flatten() {
-        let mark = if required.contains(&name.as_str()) {
+        let mark = if required.contains(name.as_str()) {
             ""
         } else {
             "?"

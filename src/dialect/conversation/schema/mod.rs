@@ -6,6 +6,8 @@ mod keywords;
 #[cfg(test)]
 mod tests;
 
+use std::mem::take;
+
 use serde_json::{Map, Value};
 
 pub use enforced::is_strict;
@@ -105,32 +107,30 @@ fn object(schema: Value, taker: Taker) -> (Value, Vec<String>) {
             notes.push(format!("{{{keyword}: {value}}}"));
         }
     }
-    for name in odd_names(&fields, taker) {
-        leave_open(&mut fields, &name, &mut notes);
-    }
+    leave_open(&mut fields, taker, &mut notes);
     let mut schema = Value::Object(fields);
     keywords::clean(&mut schema);
     (schema, notes)
 }
 
-fn odd_names(fields: &Map<String, Value>, taker: Taker) -> Vec<String> {
-    let properties = fields["properties"].as_object().into_iter().flatten();
-    let odd = properties.filter(|(name, _)| !taker.takes_name(name));
-    odd.map(|(name, _)| name.clone()).collect()
-}
-
-/// An argument whose name is not accepted can be given all the same, if the model is told about it.
-fn leave_open(fields: &mut Map<String, Value>, name: &str, notes: &mut Vec<String>) {
-    if let Some(Value::Object(properties)) = fields.get_mut("properties")
-        && let Some(schema) = properties.shift_remove(name)
-    {
-        notes.push(format!(
-            "There is one more argument: {}: {schema}",
-            Value::from(name)
-        ));
+/// Arguments whose names are not accepted can be given all the same, if the model is told about them.
+fn leave_open(fields: &mut Map<String, Value>, taker: Taker, notes: &mut Vec<String>) {
+    let Some(Value::Object(properties)) = fields.get_mut("properties") else {
+        return;
+    };
+    if properties.keys().all(|name| taker.takes_name(name)) {
+        return;
+    }
+    let (taken, odd): (Map<_, _>, Map<_, _>) = take(properties)
+        .into_iter()
+        .partition(|(name, _)| taker.takes_name(name));
+    *properties = taken;
+    for (name, schema) in &odd {
+        let name = Value::from(name.as_str());
+        notes.push(format!("There is one more argument: {name}: {schema}"));
     }
     if let Some(Value::Array(required)) = fields.get_mut("required") {
-        required.retain(|required| required != name);
+        required.retain(|name| name.as_str().is_none_or(|name| !odd.contains_key(name)));
     }
     fields.shift_remove("additionalProperties");
 }

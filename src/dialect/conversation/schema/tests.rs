@@ -1,6 +1,6 @@
 //! What becomes of the schemas that clients send.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Taker, of_answer, of_tool};
 
@@ -197,6 +197,33 @@ fn a_schema_that_branches_without_end_is_folded_in_time() {
     let schema = json!({"anyOf": twice, "$defs": {"a": {"properties": {"b": {}}, "allOf": twice, "oneOf": twice}}});
     let (sent, _) = tool(Taker::Anthropic, &schema);
     assert_eq!(sent["properties"], json!({"b": {}}));
+}
+
+#[test]
+fn references_copy_no_more_than_the_schema_has_and_a_little() {
+    let large =
+        || json!({"description": "x".repeat(100_000), "properties": {"a": {}}, "required": ["a"]});
+    let required = |parts: usize, references: usize| {
+        let parts: Map<String, Value> =
+            (0..parts).map(|part| (part.to_string(), large())).collect();
+        let names = parts.keys().cycle().take(references);
+        let branches = names.map(|name| json!({"$ref": format!("#/$defs/{name}")}));
+        let (sent, _) = tool(
+            Taker::Anthropic,
+            &json!({"anyOf": Value::from_iter(branches), "$defs": parts}),
+        );
+        sent["required"].clone()
+    };
+    // Each part once, and a few of them more often.
+    for (parts, references) in [(1, 4), (40, 40), (40, 44)] {
+        assert_eq!(
+            required(parts, references),
+            json!(["a"]),
+            "{parts} {references}"
+        );
+    }
+    // Of a branch that is not copied, nothing is known, so not all branches require it.
+    assert_eq!(required(1, 100), json!(null));
 }
 
 #[test]
