@@ -74,6 +74,8 @@ pub struct CallIds {
     /// Turns an id into one that the upstream accepts.
     accepted: fn(&str) -> String,
     sent: HashSet<String>,
+    /// The number that the next id gets which is taken: none is tried twice.
+    free: usize,
     /// By the number of the call.
     calls: Vec<String>,
     by_id: HashMap<String, SameId>,
@@ -123,6 +125,7 @@ impl CallIds {
         Self {
             accepted,
             sent: HashSet::new(),
+            free: 0,
             calls: Vec::new(),
             by_id: HashMap::new(),
             turn: 0,
@@ -140,10 +143,10 @@ impl CallIds {
         let id_or_name = if id.is_empty() { "call" } else { id };
         let mut sent = (self.accepted)(id_or_name);
         // The number of the call finds a free one at once, as a rule.
-        let mut more = number;
+        self.free = self.free.max(number);
         while !self.sent.insert(sent.clone()) {
-            sent = (self.accepted)(&format!("{id_or_name}_{more}"));
-            more += 1;
+            sent = (self.accepted)(&format!("{id_or_name}_{}", self.free));
+            self.free += 1;
         }
         self.calls.push(sent);
         let open = &mut self.by_id.entry(id.to_owned()).or_default().open;
@@ -188,6 +191,8 @@ impl CallIds {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::{CallIds, Fate, Owner, call_id};
 
     fn ids() -> CallIds {
@@ -223,6 +228,20 @@ mod tests {
         });
         assert_eq!(sent, ["a_b", "a_b_1", "a_b_2", "call", "call_4"]);
         assert_eq!(ids.result("", |_| false), Fate::Of(3));
+    }
+
+    #[test]
+    fn a_free_id_is_found_soon_though_many_are_taken() {
+        thread_local!(static TRIED: Cell<usize> = const { Cell::new(0) });
+        let mut ids = CallIds::new(|id| {
+            TRIED.set(TRIED.get() + 1);
+            id.to_owned()
+        });
+        let taken = (500..1500).map(|number| format!("c_{number}"));
+        for id in taken.chain(vec!["c".to_owned(); 1000]) {
+            ids.call(&id);
+        }
+        assert!(TRIED.get() < 6000, "{}", TRIED.get());
     }
 
     #[test]
