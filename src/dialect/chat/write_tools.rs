@@ -28,12 +28,13 @@ impl Toolbox {
         dropped: &mut Dropped,
     ) -> Self {
         let mut toolbox = Self::default();
+        let allows = choice.allows();
         for tool in list {
             if tool.cache.is_some() {
                 dropped.field(Field::CacheControl);
             }
             // Few know `allowed_tools`; the others must not know of the other tools.
-            if choice.allows(&tool) {
+            if allows(&tool) {
                 toolbox.add(tool, names, longest, dropped);
             }
         }

@@ -1,6 +1,6 @@
 //! Names of tools: the client's, and those that are sent because an API does not accept the client's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::ids::{is_fine, plain_id};
 use super::tools::{Tool, ToolKind, ToolName};
@@ -32,18 +32,18 @@ impl Names {
             reserved,
         };
         let mut groups: HashMap<&str, Option<&str>> = HashMap::new();
-        let mut ambiguous: Vec<&str> = Vec::new();
+        let mut ambiguous: HashSet<&str> = HashSet::new();
         for tool in tools {
             let group = groups
                 .entry(&tool.name)
                 .or_insert(tool.namespace.as_deref());
             if *group != tool.namespace.as_deref() {
-                ambiguous.push(&tool.name);
+                ambiguous.insert(&tool.name);
             }
         }
         for tool in tools {
             let wanted = match &tool.namespace {
-                Some(namespace) if ambiguous.contains(&tool.name.as_str()) => {
+                Some(namespace) if ambiguous.contains(tool.name.as_str()) => {
                     format!("{namespace}__{}", tool.name)
                 }
                 _ => tool.name.clone(),

@@ -114,15 +114,22 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// Whether this tool may be called. A name without a group is meant whatever the group is.
-    pub fn allows(&self, tool: &Tool) -> bool {
-        let is_it = |name: &ToolName| {
-            let is_group = name.namespace.is_none() || tool.namespace == name.namespace;
-            tool.name == name.name && is_group
+    /// Tells whether a tool may be called. A name without a group is meant whatever the group is.
+    pub fn allows(&self) -> impl Fn(&Tool) -> bool {
+        fn named(name: &ToolName) -> (Option<&str>, &str) {
+            (name.namespace.as_deref(), &name.name)
+        }
+        let among: Option<HashSet<(Option<&str>, &str)>> = match self {
+            Self::Among { names, .. } => Some(names.iter().map(named).collect()),
+            _ => None,
         };
-        match self {
-            Self::Among { names, .. } => names.iter().any(is_it),
-            _ => true,
+        move |tool| {
+            let is_named = |group| {
+                among
+                    .as_ref()
+                    .is_none_or(|names| names.contains(&(group, &tool.name)))
+            };
+            is_named(None) || is_named(tool.namespace.as_deref())
         }
     }
 

@@ -54,7 +54,7 @@ impl Toolbox {
         // "Tool names must be unique."
         tools.replace();
         let mut names = Names::of(&tools.list, LONGEST_NAME, reserved);
-        tools.list.retain(|tool| tools.choice.allows(tool));
+        tools.list.retain(tools.choice.allows());
         let must_call = tools.choice.is_forced() && !tools.list.is_empty();
         let is_single = tools.parallel == Some(false);
         let mut written: Vec<Tool> = Vec::with_capacity(tools.list.len() + 1);
