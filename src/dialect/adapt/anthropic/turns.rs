@@ -1,6 +1,8 @@
 //! The turns of a Messages request, of which some blocks change; everything else stays byte for byte.
 
+use std::collections::{HashMap, HashSet};
 use std::mem::take;
+use std::ops::Range;
 
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
@@ -156,80 +158,92 @@ impl<'a> Turns<'a> {
 
     /// Puts the results of each run of calls in a turn of their own, unless they stand where they belong.
     fn place(&mut self, ids: &CallIds, places: &[usize]) -> bool {
-        let mut inserts: Vec<(usize, Turn<'a>)> = Vec::new();
-        let mut call = 0;
-        for place in 0..self.list.len() {
-            let is_last = self
-                .list
-                .get(place + 1)
-                .is_none_or(|next| !is(&next.fields, "role", "assistant"));
-            let first = call;
-            if !is_last || !is(&self.list[place].fields, "role", "assistant") {
+        let runs = self.runs_without_results(ids, places);
+        if runs.is_empty() {
+            return false;
+        }
+        let calls = runs.iter().flat_map(|(_, calls)| calls.clone());
+        let mut results = self.take_results(calls.map(|call| ids.sent(call)).collect());
+        let mut runs = runs.into_iter().peekable();
+        for (place, turn) in take(&mut self.list).into_iter().enumerate() {
+            self.list.push(turn);
+            let Some((_, calls)) = runs.next_if(|(of, _)| *of == place) else {
                 continue;
-            }
-            while places.get(call).is_some_and(|of| *of <= place) {
-                call += 1;
-            }
-            let ids: Vec<&str> = (first..call).map(|call| ids.sent(call)).collect();
-            if ids.is_empty() || self.has_all_behind(place, &ids) {
-                continue;
-            }
-            let mut results = self.take_results(&ids);
-            let without = |id: &&&str| !results.iter().any(|result| is(result, "tool_use_id", id));
-            let missing: Vec<_> = ids
-                .iter()
-                .filter(without)
-                .filter_map(|id| missing(id))
-                .collect();
-            results.extend(missing);
+            };
             let mut turn = Turn {
                 fields: Fields::new(),
-                blocks: Some(results),
+                blocks: Some(
+                    calls
+                        .map(|call| ids.sent(call))
+                        .filter_map(|id| results.remove(id).or_else(|| missing(id)))
+                        .collect(),
+                ),
                 is_changed: true,
             };
             put(&mut turn.fields, "role", "user");
-            inserts.push((place + 1, turn));
+            self.list.push(turn);
         }
-        let is_changed = !inserts.is_empty();
-        for (place, turn) in inserts.into_iter().rev() {
-            self.list.insert(place, turn);
+        true
+    }
+
+    /// The runs of calls whose results do not all stand right behind them: the place of the last turn of each, and its calls.
+    fn runs_without_results(&self, ids: &CallIds, places: &[usize]) -> Vec<(usize, Range<usize>)> {
+        let mut runs = Vec::new();
+        let mut call = 0;
+        let is_model = |turn: &Turn<'_>| is(&turn.fields, "role", "assistant");
+        for (place, turn) in self.list.iter().enumerate() {
+            let is_last = !self.list.get(place + 1).is_some_and(is_model);
+            if !is_last || !is_model(turn) {
+                continue;
+            }
+            let first = call;
+            while places.get(call).is_some_and(|of| *of <= place) {
+                call += 1;
+            }
+            if !self.has_all_behind(place, (first..call).map(|call| ids.sent(call))) {
+                runs.push((place, first..call));
+            }
         }
-        is_changed
+        runs
     }
 
     /// Whether the results with these ids follow the turn at this place, and nothing comes before them.
-    fn has_all_behind(&self, place: usize, ids: &[&str]) -> bool {
+    fn has_all_behind<'i>(&self, place: usize, mut ids: impl Iterator<Item = &'i str>) -> bool {
         let users = self.list[place + 1..]
             .iter()
             .take_while(|turn| is(&turn.fields, "role", "user"));
-        let mut first: Vec<&Fields<'_>> = Vec::new();
+        let mut first: HashSet<&str> = HashSet::new();
         for turn in users {
             let blocks = turn.blocks.as_deref().unwrap_or_default();
-            let results = blocks.iter().take_while(|block| is_result(block));
-            first.extend(results);
-            if first.is_empty() || turn.blocks.is_none() || first.len() < blocks.len() {
+            let count = blocks.iter().take_while(|block| is_result(block)).count();
+            first.extend(blocks[..count].iter().map(answered));
+            if first.is_empty() || turn.blocks.is_none() || count < blocks.len() {
                 break;
             }
         }
-        let has = |id: &&str| first.iter().any(|result| is(result, "tool_use_id", id));
-        ids.iter().all(has)
+        ids.all(|id| first.contains(id))
     }
 
-    fn take_results(&mut self, ids: &[&str]) -> Vec<Fields<'a>> {
-        let mut taken = Vec::new();
+    /// Takes the results with these ids.
+    fn take_results(&mut self, ids: HashSet<&str>) -> HashMap<String, Fields<'a>> {
+        let mut taken = HashMap::new();
         for turn in &mut self.list {
             let Some(blocks) = &mut turn.blocks else {
                 continue;
             };
-            let is_one = |block: &mut Fields<'a>| {
-                is_result(block) && ids.iter().any(|id| is(block, "tool_use_id", id))
-            };
-            let before = taken.len();
-            taken.extend(blocks.extract_if(.., is_one));
-            turn.is_changed |= taken.len() > before;
+            let is_one = |block: &mut Fields<'a>| is_result(block) && ids.contains(answered(block));
+            for result in blocks.extract_if(.., is_one) {
+                turn.is_changed = true;
+                taken.insert(answered(&result).to_owned(), result);
+            }
         }
         taken
     }
+}
+
+/// The id of the call that a result is of.
+fn answered<'a>(result: &'a Fields<'_>) -> &'a str {
+    written(result, "tool_use_id").trim_matches('"')
 }
 
 /// What a result says, as blocks.
@@ -363,7 +377,7 @@ mod tests {
         let expected = json!([
             user(json!([text(ORPHAN), text("lost")])),
             model(json!([call("a"), call("b"), call("c")])),
-            user(json!([result("b", "2"), result("a", "1"), missing("c")])),
+            user(json!([result("a", "1"), result("b", "2"), missing("c")])),
             user(json!([text("u"), text(FURTHER), text("other")])),
             model("hm".into()),
             model(json!([call("d")])),

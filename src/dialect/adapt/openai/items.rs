@@ -53,13 +53,14 @@ pub(super) fn repair(items: &mut Vec<Fields<'_>>, is_whole: bool) -> bool {
         }
         kept.push(item);
     }
-    for call in history.list.iter().enumerate().rev() {
-        if let Some((place, missing)) = history.missing(call) {
-            kept.insert(place, missing);
-            is_changed = true;
-        }
+    let calls = history.list.iter().enumerate();
+    let mut missing = calls.filter_map(|call| history.missing(call)).peekable();
+    is_changed |= missing.peek().is_some();
+    for (place, item) in kept.into_iter().enumerate() {
+        items.push(item);
+        let result = missing.next_if(|(of, _)| *of == place);
+        items.extend(result.map(|(_, result)| result));
     }
-    *items = kept;
     is_changed
 }
 
@@ -97,7 +98,7 @@ impl History {
         }
     }
 
-    /// The result that a call of a function lacks, and where it belongs.
+    /// The result that a call of a function lacks, and where the call is.
     fn missing(&self, (number, call): (usize, &Call)) -> Option<(usize, Fields<'static>)> {
         let is_function = matches!(call.kind.as_str(), "function_call" | "custom_tool_call");
         if !is_function || call.is_answered {
@@ -106,7 +107,7 @@ impl History {
         let id = self.calls.ids.sent(number);
         let kind = format!("{}_output", call.kind);
         let result = json!({ "type": kind, "call_id": id, "output": NO_RESULT });
-        Some((call.place + 1, serde_json::from_value(result).ok()?))
+        Some((call.place, serde_json::from_value(result).ok()?))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The order of the messages of a chat, and their texts, where a provider is strict about them.
 
+use std::mem::take;
+
 use serde_json::{Value, json};
 
 use crate::dialect::adapt::fields::{is, put, read, text_of, written};
@@ -62,20 +64,25 @@ pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
 
 /// Merges consecutive user messages, as far as they are plain text: messages must alternate.
 fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
-    for place in (from + 1..messages.len()).rev() {
-        let (before, after) = messages.split_at_mut(place);
-        let (Some(first), second) = (before.last_mut(), &after[0]) else {
-            continue;
-        };
-        if !is(first, "role", "user") || !is(second, "role", "user") {
-            continue;
+    // What the last message says, and those that were merged into it; empty if it cannot take another one.
+    let mut texts: Vec<String> = Vec::new();
+    for message in messages.split_off(from) {
+        let text = text_of(&message, "content").filter(|_| is(&message, "role", "user"));
+        if text.is_none() || texts.is_empty() {
+            say_together(messages, &mut texts);
+            messages.push(message);
         }
-        if let (Some(one), Some(two)) = (text_of(first, "content"), text_of(second, "content"))
-            && put(first, "content", &format!("{one}\n\n{two}"))
-        {
-            messages.remove(place);
-        }
+        texts.extend(text);
     }
+    say_together(messages, &mut texts);
+}
+
+/// Lets the last message say these texts, if they are several.
+fn say_together(messages: &mut [Fields<'_>], texts: &mut Vec<String>) {
+    if let Some(last) = messages.last_mut().filter(|_| texts.len() > 1) {
+        put(last, "content", &texts.join("\n\n"));
+    }
+    texts.clear();
 }
 
 /// Inserts an assistant's message between tool results and a user's message. Returns whether there was such a place.
@@ -85,10 +92,12 @@ pub(super) fn answer_tools(messages: &mut Vec<Fields<'_>>) -> bool {
         return false;
     };
     let before = messages.len();
-    for place in (1..before).rev() {
-        if is(&messages[place], "role", "user") && is(&messages[place - 1], "role", "tool") {
-            messages.insert(place, said.clone());
+    for message in take(messages) {
+        let is_behind_tools = messages.last().is_some_and(|last| is(last, "role", "tool"));
+        if is_behind_tools && is(&message, "role", "user") {
+            messages.push(said.clone());
         }
+        messages.push(message);
     }
     messages.len() > before
 }
@@ -175,6 +184,18 @@ mod tests {
                 answer,
                 said("user", &format!("{reminder}\n\nu").into()),
                 answer,
+            ]))
+        );
+        let image = said("user", &json!([{"type": "image_url"}]));
+        assert_eq!(
+            changed(
+                &json!([user, user, system, user, image, user, system]),
+                remind
+            ),
+            Some(json!([
+                said("user", &format!("u\n\nu\n\n{reminder}\n\nu").into()),
+                image,
+                said("user", &format!("u\n\n{reminder}").into()),
             ]))
         );
     }
