@@ -32,22 +32,27 @@ pub(super) struct ToldCall {
 }
 
 impl ToldCall {
-    /// Notes what is known of it; what is unknown yet is empty.
-    pub(super) fn name_it(&mut self, id: &str, name: &str, is_custom: bool) {
+    /// Notes what is known of it; what is unknown yet is empty. Returns how many bytes are new.
+    pub(super) fn name_it(&mut self, id: &str, name: &str, is_custom: bool) -> usize {
+        let mut length = 0;
         for (known, more) in [(&mut self.id, id), (&mut self.name, name)] {
             if known.is_empty() {
                 more.clone_into(known);
+                length += more.len();
             }
         }
         self.is_custom |= is_custom;
+        length
     }
 
-    /// Notes its end. `arguments`: all of them, which count if none came before.
-    pub(super) fn end(&mut self, arguments: &str) {
-        if self.arguments.is_empty() {
-            arguments.clone_into(&mut self.arguments);
-        }
+    /// Notes its end. `arguments`: all of them, which count if none came before. Returns how many bytes are new.
+    pub(super) fn end(&mut self, arguments: &str) -> usize {
         self.is_over = true;
+        if !self.arguments.is_empty() {
+            return 0;
+        }
+        arguments.clone_into(&mut self.arguments);
+        arguments.len()
     }
 
     /// Whether the client has all of it, and can send its result.

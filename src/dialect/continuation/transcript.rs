@@ -112,10 +112,16 @@ impl Transcript {
     /// The call with this number.
     fn call(&mut self, index: usize) -> &mut ToldCall {
         let is_it = |call: &ToldCall| call.index == index;
-        let known = self.turns.iter().enumerate().find_map(|(turn, said)| {
-            let place = said.calls.iter().position(is_it)?;
-            Some((turn, place))
-        });
+        // Mostly the last one.
+        let known = self
+            .turns
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(turn, said)| {
+                let place = said.calls.iter().rposition(is_it)?;
+                Some((turn, place))
+            });
         let (turn, place) = known.unwrap_or_else(|| self.begin_call(index));
         &mut self.turns[turn].calls[place]
     }
@@ -130,6 +136,7 @@ impl Transcript {
             });
         }
         self.place.calls += 1;
+        self.length += size_of::<ToldCall>();
         let last = self.turns.len() - 1;
         let calls = &mut self.turns[last].calls;
         calls.push(ToldCall {
@@ -165,14 +172,14 @@ impl Transcript {
                 id,
                 name,
                 is_custom,
-            } => self.call(index).name_it(&id, &name, is_custom),
+            } => self.length += self.call(index).name_it(&id, &name, is_custom),
             Piece::Arguments { index, text } => {
                 self.length += text.len();
                 self.call(index).arguments.push_str(&text);
             }
             Piece::Called { index, arguments } => {
-                self.call(index)
-                    .end(arguments.as_deref().unwrap_or_default());
+                let arguments = arguments.as_deref().unwrap_or_default();
+                self.length += self.call(index).end(arguments);
             }
             Piece::Refusal(_) => self.ends_with("refusal"),
             Piece::Cited(_) => self.ends_with("citations"),
@@ -193,7 +200,9 @@ impl Transcript {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scribe, Transcript};
+    use serde_json::json;
+
+    use super::{LONGEST, Scribe, Transcript};
     use crate::request::Endpoint;
 
     fn transcript_of(endpoint: Endpoint, events: &[&str]) -> Transcript {
@@ -242,6 +251,22 @@ mod tests {
         }
         let nothing = transcript_of(Endpoint::ChatCompletions, &[]);
         assert_eq!(nothing.obstacle(), Some("no text"));
+    }
+
+    #[test]
+    fn calls_without_arguments_have_a_length_too() {
+        let mut scribe = Scribe::new(Endpoint::ChatCompletions);
+        let id = "c".repeat(LONGEST / 100);
+        for index in 0..100 {
+            assert_eq!(
+                scribe.transcript().obstacle(),
+                Some(if index == 0 { "no text" } else { "a tool call" })
+            );
+            let call = json!({ "index": index, "id": format!("{index}{id}"), "function": { "name": "f" } });
+            let chunk = json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [call] } }] });
+            scribe.note(None, chunk.to_string().as_bytes());
+        }
+        assert_eq!(scribe.transcript().obstacle(), Some("too long"));
     }
 
     #[test]
