@@ -33,16 +33,13 @@ impl Calls {
         let function = part.function.0.as_ref();
         let name = function.map_or("", |function| function.name.as_text());
         let has_arguments = function.is_some_and(|function| !is_empty(&function.arguments));
-        let known = match index {
-            Some(_) => self
-                .known
-                .iter()
-                .rposition(|call| call.index == index && call.id == id),
-            None if id.is_empty() => None,
-            None => self.known.iter().rposition(|call| call.id == id),
+        let is_it = |call: &Known| call.id == id && (index.is_none() || call.index == index);
+        let known = match id {
+            "" => None,
+            _ => self.known.iter().rposition(is_it),
         };
         // An id that is known already needs no further thought.
-        let place = known.filter(|_| !id.is_empty()).or_else(|| {
+        let place = known.or_else(|| {
             let last = match index {
                 Some(_) => self.known.iter().rposition(|call| call.index == index),
                 None => self

@@ -111,8 +111,8 @@ impl Assembly {
                 self.call(index, |draft| draft.proof = Some(signature), out);
             }
             Piece::Arguments { index, text } => {
-                let sent = self.calls[..self.sent].iter();
-                if !text.trim().is_empty() && sent.rev().any(|call| call.index == index) {
+                let is_sent = self.place(index).is_some_and(|place| place < self.sent);
+                if is_sent && !text.trim().is_empty() {
                     return self.fail(unsound(), out);
                 }
                 self.call(index, |draft| draft.add(&text), out);
@@ -257,14 +257,18 @@ impl Assembly {
     /// The draft of a call. Another one that begins completes those before it whose arguments are whole.
     fn draft(&mut self, index: usize) -> &mut Draft {
         self.has_said = true;
-        let known = self.calls.iter().rposition(|call| call.index == index);
-        let place = known.unwrap_or_else(|| {
+        let place = self.place(index).unwrap_or_else(|| {
             self.complete_if_whole();
             self.calls.push(Draft::new(index));
             self.kept += size_of::<Draft>();
             self.calls.len() - 1
         });
         &mut self.calls[place]
+    }
+
+    /// Where the call with this number is: mostly the last one.
+    fn place(&self, index: usize) -> Option<usize> {
+        self.calls.iter().rposition(|call| call.index == index)
     }
 
     fn complete_if_whole(&mut self) {
