@@ -33,8 +33,11 @@ struct Place {
 #[derive(Debug)]
 struct Notice {
     trouble: &'static str,
+    /// When it was told last.
     at: Instant,
     is_open: bool,
+    /// Whether it was told that it has begun: else its end is not told either.
+    is_told: bool,
 }
 
 /// What has changed with an attempt.
@@ -66,25 +69,29 @@ impl Notices {
     fn begin(&self, place: Place, trouble: &'static str, now: Instant) -> Option<Change> {
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
         let before = noticed.get_mut(&place);
-        let is_told = before.as_ref().is_some_and(|notice| {
+        let is_known = before.as_ref().is_some_and(|notice| {
             let is_recent = now.saturating_duration_since(notice.at) < QUIET;
-            notice.trouble == trouble && (notice.is_open || is_recent)
+            notice.trouble == trouble && (is_recent || notice.is_open && notice.is_told)
         });
         if before.as_ref().is_none_or(|notice| !notice.is_open) {
             self.open.fetch_add(1, Ordering::Relaxed);
         }
         match before {
-            Some(notice) if is_told => notice.is_open = true,
+            Some(notice) if is_known => {
+                notice.is_told &= notice.is_open;
+                notice.is_open = true;
+            }
             _ => {
                 let notice = Notice {
                     trouble,
                     at: now,
                     is_open: true,
+                    is_told: true,
                 };
                 noticed.insert(place, notice);
             }
         }
-        (!is_told).then_some(Change::Trouble(trouble))
+        (!is_known).then_some(Change::Trouble(trouble))
     }
 
     fn end(&self, report: &AttemptReport) -> Option<Change> {
@@ -101,7 +108,7 @@ impl Notices {
                 && std::mem::take(&mut notice.is_open)
             {
                 self.open.fetch_sub(1, Ordering::Relaxed);
-                is_over = true;
+                is_over |= notice.is_told;
             }
         }
         is_over.then_some(Change::Over)
@@ -175,11 +182,16 @@ mod tests {
         assert_eq!(notices.change(&missing("o*"), || now), None, "a pattern");
         assert_eq!(change(0, Outcome::Success), Some(Change::Over));
         assert_eq!(change(0, Outcome::Success), None);
-        // What comes and goes is not told each time.
+        // What comes and goes is not told each time, and neither is its end.
+        for _ in 0..3 {
+            assert_eq!(change(0, refused()), None);
+            assert_eq!(change(0, Outcome::Success), None);
+        }
+        // What has come again and stays is told in the end.
         assert_eq!(change(0, refused()), None);
-        assert_eq!(change(0, Outcome::Success), Some(Change::Over));
-        let later = now + Duration::from_secs(3600);
-        let again = notices.change(&report(0, refused()), || later);
-        assert!(is_trouble(again));
+        let later = || now + Duration::from_secs(3600);
+        assert!(is_trouble(notices.change(&report(0, refused()), later)));
+        let end = notices.change(&report(0, Outcome::Success), later);
+        assert_eq!(end, Some(Change::Over));
     }
 }
