@@ -56,6 +56,7 @@ use crate::wire::body::{Body, Patience, read_whole};
 use crate::wire::headers::has_media_type;
 use crate::wire::host::check_host;
 use crate::wire::memory::Memory;
+use crate::wire::offload;
 use crate::wire::query;
 use crate::wire::request_body::RequestBody;
 
@@ -198,10 +199,13 @@ impl Admin {
         let (health, now) = (&self.status.health, Instant::now());
         self.metrics
             .show_memory(self.memory.used(), self.memory.refused());
-        let shown = self.metrics.render(&Now {
-            scopes: health.view(now),
-            routes: candidates::of_routes(&self.status.current.borrow().routes, now),
-            is_network_lost: health.is_network_lost(),
+        let current = Arc::clone(&self.status.current.borrow());
+        let shown = offload::aside(|| {
+            self.metrics.render(&Now {
+                scopes: health.view(now),
+                routes: candidates::of_routes(&current.routes, now),
+                is_network_lost: health.is_network_lost(),
+            })
         });
         let mut response = text(StatusCode::OK, shown);
         response.headers_mut().insert(

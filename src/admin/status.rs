@@ -19,6 +19,7 @@ use super::{explain, moment, replicas};
 use crate::failover::Explained;
 use crate::health::{Health, ScopeView};
 use crate::shared::Sharing;
+use crate::wire::offload;
 
 /// What is known of everything now.
 #[derive(Clone, Debug)]
@@ -47,7 +48,12 @@ struct Seen<'a> {
 
 impl Status {
     pub(super) async fn json(&self) -> Value {
-        let (now, clients) = (Instant::now(), self.felt.now().await);
+        let clients = self.felt.now().await;
+        offload::aside(|| self.shown(clients))
+    }
+
+    fn shown(&self, clients: Option<Clients>) -> Value {
+        let now = Instant::now();
         let current = Arc::clone(&self.current.borrow());
         let views = self.health.view(now);
         let routes = RouteView::of_all(&current.routes, now);

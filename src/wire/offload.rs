@@ -116,7 +116,8 @@ pub fn scan_at_once<T>(size: usize, work: impl FnOnce() -> T) -> T {
     at_once(size / 8, work)
 }
 
-fn aside<T>(work: impl FnOnce() -> T) -> T {
+/// Runs work of which nobody knows how long it takes, such as that on everything in the configuration.
+pub fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => block_in_place(work),
         // A single-threaded runtime cannot move its other tasks to another thread.
