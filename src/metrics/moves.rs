@@ -3,11 +3,14 @@
 use prometheus::{IntCounterVec, Registry};
 
 use super::families::{Made, counters};
-use super::known::Known;
+use super::known::{Known, KnownRoute};
 use super::labels::{NONE, PASSED_OVER, REASONS};
 use crate::config::UpstreamId;
 use crate::event::{RequestReport, RequestResult};
 use crate::outcome::Outcome;
+
+/// With so many candidates a route has thousands of series already.
+const MOST_CANDIDATES: usize = 8;
 
 /// The counters of what moved from one upstream to another.
 #[derive(Debug)]
@@ -41,9 +44,11 @@ impl Moves {
         })
     }
 
-    /// Makes the series of all pairs that routes allow.
+    /// Makes the series of all pairs that routes allow. There are about thirty for each pair, so those of a route with many
+    /// candidates begin when they are needed.
     pub(super) fn adopt(&self, known: &Known) {
-        for route in &known.routes {
+        let is_short = |route: &&KnownRoute| route.candidates.len() <= MOST_CANDIDATES;
+        for route in known.routes.iter().filter(is_short) {
             for (from, to) in route.turns() {
                 self.continuations.with_label_values(&[from, to]);
                 for reason in REASONS {
@@ -96,5 +101,38 @@ impl Moves {
         let whether = if is_passed_over { "true" } else { "false" };
         self.fallbacks
             .with_label_values(&[route, from, to, reason, whether])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Registry;
+
+    use super::{Known, KnownRoute, MOST_CANDIDATES, Moves};
+    use crate::outcome::Outcome;
+
+    #[test]
+    fn a_route_with_many_candidates_has_no_series_of_pairs_before_they_are_needed() {
+        let count = |candidates: usize| {
+            let registry = Registry::new();
+            let moves = Moves::new(&registry).unwrap();
+            let candidates = (0..candidates).map(|number| (number.to_string().as_str().into(), 0));
+            let route = KnownRoute {
+                name: "*".into(),
+                candidates: candidates.collect(),
+            };
+            moves.adopt(&Known {
+                routes: vec![route],
+                ..Known::default()
+            });
+            moves.failed_over(&"a".into(), &"b".into(), &Outcome::ConnectionLost);
+            let families = registry.gather();
+            families
+                .iter()
+                .map(|family| family.get_metric().len())
+                .sum::<usize>()
+        };
+        assert!(count(2) > 50);
+        assert_eq!(count(MOST_CANDIDATES + 1), 1);
     }
 }
