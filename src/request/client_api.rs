@@ -15,9 +15,9 @@ pub enum ClientApi {
 }
 
 impl ClientApi {
-    /// Decided once for each request: by the path where only one of the APIs has it, else by the header that Anthropic's
-    /// clients must send. Nothing has to be right with the path, because the error that says what is wrong with it is put
-    /// in the client's words, too.
+    /// Decided when a request arrives, and once more when its path is understood: by the path where only one of the APIs has
+    /// it, else by the header that Anthropic's clients must send. At first nothing has to be right with the path, because the
+    /// error that says what is wrong with it is put in the client's words, too.
     pub fn of(path: &str, headers: &HeaderMap) -> Self {
         let mut segments = path.as_bytes().split(|byte| *byte == b'/');
         match segments.find(|segment| !matches!(*segment, b"" | b"v1")) {

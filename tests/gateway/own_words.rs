@@ -56,6 +56,25 @@ fn with_custom_tool(is_streamed: bool) -> Value {
         "tool_choice": {"type": "custom", "custom": {"name": "patch"}}})
 }
 
+/// Another maker's whole answer.
+fn says_whole(message: Value, reason: &str) -> Script {
+    let choice = json!({"index": 0, "message": message, "finish_reason": reason});
+    let whole =
+        json!({"id": "c", "object": "chat.completion", "model": "other", "choices": [choice]});
+    Script::fault(Fault::Status {
+        code: 200,
+        headers: Vec::new(),
+        body: Some(whole.to_string()),
+    })
+}
+
+/// An event of its stream.
+fn event(delta: Value, reason: Option<&str>) -> String {
+    let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
+    let chunk = json!({"id": "c", "object": "chat.completion.chunk", "model": "other", "choices": [choice]});
+    format!("data: {chunk}\n\n")
+}
+
 /// How another maker's model calls a function.
 fn calls_patch(is_streamed: bool) -> Script {
     let arguments = json!({ "input": PATCH }).to_string();
@@ -63,20 +82,8 @@ fn calls_patch(is_streamed: bool) -> Script {
     if !is_streamed {
         let message =
             json!({"role": "assistant", "content": null, "tool_calls": [call(&arguments)]});
-        let choice = json!({"index": 0, "message": message, "finish_reason": "tool_calls"});
-        let whole =
-            json!({"id": "c", "object": "chat.completion", "model": "other", "choices": [choice]});
-        return Script::fault(Fault::Status {
-            code: 200,
-            headers: Vec::new(),
-            body: Some(whole.to_string()),
-        });
+        return says_whole(message, "tool_calls");
     }
-    let event = |delta: Value, reason: Option<&str>| {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
-        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "model": "other", "choices": [choice]});
-        format!("data: {chunk}\n\n")
-    };
     let (begin, rest) = arguments.split_at(20);
     let piece = json!({"tool_calls": [{"index": 0, "function": {"arguments": rest}}]});
     let events = [
@@ -254,20 +261,8 @@ fn thinks_in_content(is_streamed: bool) -> Script {
         |text: &str| json!({"type": "thinking", "thinking": [{"type": "text", "text": text}]});
     if !is_streamed {
         let content = json!([thinks("Hm. So."), {"type": "text", "text": "Yes."}]);
-        let choice = json!({"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"});
-        let whole =
-            json!({"id": "c", "object": "chat.completion", "model": "other", "choices": [choice]});
-        return Script::fault(Fault::Status {
-            code: 200,
-            headers: Vec::new(),
-            body: Some(whole.to_string()),
-        });
+        return says_whole(json!({"role": "assistant", "content": content}), "stop");
     }
-    let event = |delta: Value, reason: Option<&str>| {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
-        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "model": "other", "choices": [choice]});
-        format!("data: {chunk}\n\n")
-    };
     let events = [
         event(json!({"role": "assistant", "content": ""}), None),
         event(json!({"content": [thinks("Hm. ")]}), None),
