@@ -8,7 +8,6 @@ use super::route_view::RouteView;
 use super::upstream_state::{State, UpstreamState};
 use crate::config::UpstreamId;
 use crate::event::ScopeId;
-use crate::health::ScopeView;
 
 /// How things stand as a whole; the worst comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +66,7 @@ impl<'a> Problem<'a> {
                 None => {}
             }
         }
-        let because = because(of.scope, of.state, recent);
+        let because = because(&of, recent);
         Some(Self {
             of,
             answered_by,
@@ -151,14 +150,12 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// Why, in the words of the last failure where there is one: `503 overloaded`.
-pub(super) fn because(scope: &ScopeView, state: State, recent: &Recent) -> Option<String> {
-    let is_cooldown = match state {
-        State::TakenOut | State::InRotation => return None,
-        State::CoolingDown | State::KeyRefused => true,
-        State::PartlyOut => !scope.phase.is_out(),
-        State::Out | State::Probing | State::Recovering => false,
-    };
-    if is_cooldown {
+pub(super) fn because(of: &UpstreamState<'_>, recent: &Recent) -> Option<String> {
+    let (scope, state) = (of.scope, of.state);
+    if matches!(state, State::TakenOut | State::InRotation) {
+        return None;
+    }
+    if of.is_for_a_cooldown() {
         let cooldown = scope.cooldowns.first()?;
         return Some(cooldown.reason.in_words().to_owned());
     }

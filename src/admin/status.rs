@@ -13,7 +13,7 @@ use super::felt::{Clients, Felt};
 use super::moment::{in_future, rfc3339, written};
 use super::recent::{Failover, Recent};
 use super::route_view::RouteView;
-use super::upstream_state::{State, UpstreamState};
+use super::upstream_state::UpstreamState;
 use super::upstreams::errors;
 use super::{explain, moment, replicas};
 use crate::failover::Explained;
@@ -128,16 +128,15 @@ impl Status {
 
     fn upstream(&self, seen: &Seen<'_>) -> Value {
         let seen_as = UpstreamState::of(seen.itself, seen.models);
-        let UpstreamState { state, scope } = seen_as;
         let itself = seen.itself;
         let last = self.recent.last_failure(&itself.id.upstream);
         let mut shown = self.scope(itself);
         let more = json!({
             "name": itself.id.upstream.as_ref(),
-            "state": state.name(),
+            "state": seen_as.state.name(),
             "since": seen_as.lasts_for().map(rfc3339),
-            "because": because(scope, state, &self.recent),
-            "because_of_model": scope.id.model.as_deref(),
+            "because": because(&seen_as, &self.recent),
+            "because_of_model": seen_as.scope.id.model.as_deref(),
             "taken_out_since": itself.taken_out_for.map(rfc3339),
             "in_flight": itself.in_flight,
             "last_failure": last.map(|last| json!({
@@ -148,9 +147,10 @@ impl Status {
             "models": seen.models.iter().map(|model| {
                 let mut shown = self.scope(model);
                 shown["name"] = model.id.model.as_deref().into();
-                let state = State::of(model, &seen.itself.cooldowns);
-                shown["state"] = state.name().into();
-                shown["because"] = because(model, state, &self.recent).into();
+                let seen_as = UpstreamState::of_model(model, itself);
+                shown["state"] = seen_as.state.name().into();
+                shown["since"] = seen_as.lasts_for().map(rfc3339).into();
+                shown["because"] = because(&seen_as, &self.recent).into();
                 shown
             }).collect::<Vec<_>>(),
         });
@@ -165,7 +165,7 @@ impl Status {
         json!({
             "name": null,
             "state": null,
-            "since": view.since.map(rfc3339),
+            "since": null,
             "circuit": view.phase.label(),
             "retry_in_seconds": view.retry_in.map(|wait| wait.as_secs_f64().ceil()),
             "evidence": hundredths(view.score),
@@ -177,6 +177,7 @@ impl Status {
                 "key": cooldown.key,
                 "keys": view.keys,
                 "reason": cooldown.reason.label(),
+                "since": rfc3339(cooldown.lasts_for),
                 "ends_at": in_future(cooldown.ends_in),
                 "ends_in_seconds": cooldown.ends_in.as_secs_f64().ceil(),
             })).collect::<Vec<_>>(),

@@ -31,6 +31,8 @@ pub(super) struct UpstreamState<'a> {
     pub(super) state: State,
     /// The upstream as a whole, or the model that is the reason.
     pub(super) scope: &'a ScopeView,
+    /// The cooldowns of its keys that hold for all models.
+    shared: &'a [CooldownView],
 }
 
 impl State {
@@ -99,10 +101,12 @@ impl<'a> UpstreamState<'a> {
         let of_models = not_well.map(|scope| UpstreamState {
             state: State::of_model(scope, &itself.cooldowns),
             scope,
+            shared: &itself.cooldowns,
         });
         let own = UpstreamState {
             state: State::of(itself, &[]),
             scope: itself,
+            shared: &[],
         };
         if own.state == State::TakenOut {
             return own;
@@ -113,20 +117,51 @@ impl<'a> UpstreamState<'a> {
         })
     }
 
-    /// How long it has been so; `None`: since the start, or it is not known.
+    /// Of a model by itself.
+    pub(super) fn of_model(scope: &'a ScopeView, itself: &'a ScopeView) -> Self {
+        Self {
+            state: State::of(scope, &itself.cooldowns),
+            scope,
+            shared: &itself.cooldowns,
+        }
+    }
+
+    /// How long it has been so; `None`: since the start.
     pub(super) fn lasts_for(&self) -> Option<Duration> {
         let out = self.scope.taken_out_for.or(self.scope.out_for);
-        out.or(match self.scope.phase {
-            // Only the end of a cooldown is known.
-            Phase::Closed if self.state != State::InRotation => None,
-            Phase::Closed | Phase::Open | Phase::HalfOpen | Phase::SlowStart => self.scope.since,
+        out.or_else(|| match self.is_for_a_cooldown() {
+            true => self.of_keys(|cooldown| cooldown.lasts_for),
+            false => self.scope.since,
         })
     }
 
-    /// How long it lasts until the first of its keys may be used again, if that is why it is as it is.
+    /// How long it lasts until the first of its keys may be used again, if a cooldown is why it is as it is.
     pub(super) fn ends_in(&self) -> Option<Duration> {
-        let ends = self.scope.cooldowns.iter().map(|cooldown| cooldown.ends_in);
-        ends.min().filter(|_| self.state == State::CoolingDown)
+        let is_it = self.is_for_a_cooldown();
+        is_it.then(|| self.of_keys(|cooldown| cooldown.ends_in))?
+    }
+
+    /// Whether cooldowns of its keys are why it is as it is.
+    pub(super) fn is_for_a_cooldown(&self) -> bool {
+        match self.state {
+            State::KeyRefused | State::CoolingDown => true,
+            State::PartlyOut => !self.scope.phase.is_out(),
+            State::Out
+            | State::Probing
+            | State::TakenOut
+            | State::Recovering
+            | State::InRotation => false,
+        }
+    }
+
+    /// Of each key the longest time, of all keys the shortest: the last one that was closed, the first that may be used again.
+    fn of_keys(&self, time: fn(&CooldownView) -> Duration) -> Option<Duration> {
+        let all = || self.scope.cooldowns.iter().chain(self.shared);
+        let of_key = |key| {
+            let its = all().filter(|cooldown| cooldown.key == key);
+            its.map(time).max()
+        };
+        (1..=self.scope.keys).filter_map(of_key).min()
     }
 }
 

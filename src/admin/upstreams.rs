@@ -33,6 +33,7 @@ fn scope(view: &ScopeView) -> Value {
         "cooldowns": view.cooldowns.iter().map(|cooldown| json!({
             "key": cooldown.key,
             "reason": cooldown.reason.label(),
+            "for_seconds": seconds(cooldown.lasts_for),
             "ends_in_seconds": seconds(cooldown.ends_in),
         })).collect::<Vec<_>>(),
     })

@@ -102,12 +102,14 @@ fn headlines(status: &Value, colours: Colours) -> String {
 }
 
 /// `openai is down since 02:14 UTC (503 overloaded). claude answers instead.`
+/// `openai refuses us since 02:14 UTC, asked again from 02:24 UTC on (key refused).`
 fn sentence(problem: &Value, now: &str) -> String {
     let mut text = said(&problem["what"]).to_owned();
     if let Some(since) = problem["since"].as_str() {
         let _ = write!(text, " since {} UTC", clock(since, now));
-    } else if let Some(until) = problem["until"].as_str() {
-        let _ = write!(text, " until {} UTC", clock(until, now));
+    }
+    if let Some(until) = problem["until"].as_str() {
+        let _ = write!(text, ", asked again from {} UTC on", clock(until, now));
     }
     if let Some(because) = problem["because"].as_str() {
         let _ = write!(text, " ({because})");
@@ -275,6 +277,16 @@ mod tests {
         assert!(text.contains("no data"), "{text}");
         assert!(!text.contains('\x1b'), "{text}");
         assert!(table(&status(), Colours(true)).contains("\x1b[31m"));
+    }
+
+    #[test]
+    fn a_refused_key_is_told_with_its_beginning_and_its_next_trial() {
+        let mut status = status();
+        status["problems"] = json!([{"upstream": "openai", "what": "openai refuses us", "instead": "",
+            "since": "2026-11-27T02:14:00Z", "until": "2026-11-28T00:04:59Z", "because": "key refused"}]);
+        let text = table(&status, Colours(false));
+        let sentence = "openai refuses us since 02:14 UTC, asked again from 2026-11-28 00:04 UTC on (key refused).";
+        assert!(text.starts_with(sentence), "{text}");
     }
 
     #[test]

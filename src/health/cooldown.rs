@@ -2,7 +2,7 @@
 //!
 //! A cooldown says nothing about health, and none is permanent.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::time::Tick;
@@ -79,16 +79,44 @@ const SHORTEST: f32 = 0.25;
 const LONGEST: f32 = 120.0;
 const LONGEST_OVERLOAD: Duration = Duration::from_secs(60);
 
-/// One cooldown, in 64 bits: the tick at which it ends (32 bits), how many ticks before that it began (21 bits), how
-/// often in a row it has begun (8 bits), and the reason (3 bits).
+/// One that begins within so many seconds after the end of the last one, for the same reason, goes on with it for operators.
+const GOES_ON_WITHIN: f32 = 600.0;
+
+/// The cooldown of a key, or of a key for one model.
 #[derive(Debug, Default)]
-pub(super) struct Cooldown(AtomicU64);
+pub(super) struct Cooldown {
+    /// The last one, in 64 bits: the tick at which it ends (32 bits), how many ticks before that it began (21 bits), how often in a
+    /// row it has begun (8 bits), and the reason (3 bits).
+    last: AtomicU64,
+    /// When the first one in its row began, for operators; 0: an answer has ended the row.
+    since: AtomicU32,
+}
 
 impl Cooldown {
     /// The reason and the end, while it lasts.
     pub(super) fn active(&self, now: Tick) -> Option<(CooldownReason, Tick)> {
-        let last = Last::unpack(self.0.load(Ordering::Acquire));
+        let last = Last::unpack(self.last.load(Ordering::Acquire));
         (now < last.until).then_some((last.reason, last.until))
+    }
+
+    /// How long, in seconds, it has lasted with those in a row before it.
+    pub(super) fn lasts_for(&self, now: Tick) -> f32 {
+        let last = Last::unpack(self.last.load(Ordering::Acquire));
+        let since = match self.since.load(Ordering::Relaxed) {
+            0 => last.began,
+            since => Tick(since),
+        };
+        since.seconds_until(now)
+    }
+
+    /// Notes when the row of one that begins now has begun, if it does not go on with the last one.
+    fn note_row(&self, last: Last, reason: CooldownReason, began: Tick) {
+        let goes_on = last.reason == reason
+            && self.since.load(Ordering::Relaxed) != 0
+            && last.until.seconds_until(began) < GOES_ON_WITHIN;
+        if !goes_on {
+            self.since.store(began.0, Ordering::Relaxed);
+        }
     }
 
     /// Begins it, because of an attempt that started at that time: for as long as the upstream asked, else for longer
@@ -101,10 +129,12 @@ impl Cooldown {
         started: Tick,
         now: Tick,
     ) -> Duration {
-        let mut seen = self.0.load(Ordering::Acquire);
+        let mut seen = self.last.load(Ordering::Acquire);
         loop {
-            let next = Last::unpack(seen).followed_by(reason, asked, started, now);
-            match self.0.compare_exchange_weak(
+            let last = Last::unpack(seen);
+            let next = last.followed_by(reason, asked, started, now);
+            self.note_row(last, reason, now);
+            match self.last.compare_exchange_weak(
                 seen,
                 next.pack(),
                 Ordering::AcqRel,
@@ -118,12 +148,13 @@ impl Cooldown {
 
     /// The same, if one of our own requests began it. Others' cooldowns have begun no time here.
     pub(super) fn own(&self, now: Tick) -> Option<(CooldownReason, Tick)> {
-        let last = Last::unpack(self.0.load(Ordering::Acquire));
+        let last = Last::unpack(self.last.load(Ordering::Acquire));
         (now < last.until && last.times > 0).then_some((last.reason, last.until))
     }
 
-    /// Another process with the same key has begun it, and so much of it is left. It never shortens one that lasts already.
-    pub(super) fn impose(&self, reason: CooldownReason, left: Duration, now: Tick) {
+    /// Another process with the same key has begun it so many seconds ago, and so much of it is left. It never shortens one that
+    /// lasts already.
+    pub(super) fn impose(&self, reason: CooldownReason, (ago, left): (f32, Duration), now: Tick) {
         let (_, longest) = reason.usual();
         let seconds = left.as_secs_f32().min(longest.max(LONGEST));
         let imposed = Last {
@@ -132,25 +163,31 @@ impl Cooldown {
             times: 0,
             reason,
         };
-        let seen = self.0.load(Ordering::Acquire);
-        if Last::unpack(seen).until < imposed.until {
+        let seen = self.last.load(Ordering::Acquire);
+        let last = Last::unpack(seen);
+        if last.until < imposed.until {
+            self.note_row(last, reason, now.minus(ago));
             // If it fails, a request of our own was faster, which knows better.
-            let _ =
-                self.0
-                    .compare_exchange(seen, imposed.pack(), Ordering::AcqRel, Ordering::Relaxed);
+            let _ = self.last.compare_exchange(
+                seen,
+                imposed.pack(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
         }
     }
 
     /// The key has been replaced: what was said about the old one's credential or account is not about the new one.
     pub(super) fn key_renewed(&self) {
-        let seen = self.0.load(Ordering::Acquire);
+        let seen = self.last.load(Ordering::Acquire);
         let is_about_key = matches!(
             CooldownReason::from_code(seen & 7),
             CooldownReason::Credential | CooldownReason::Quota
         );
         if is_about_key {
+            self.since.store(0, Ordering::Relaxed);
             let _ = self
-                .0
+                .last
                 .compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
@@ -158,7 +195,7 @@ impl Cooldown {
     /// An attempt succeeded, so the next cooldown is short again. One that lasts still is left alone: the attempt may
     /// have started before it.
     pub(super) fn forget(&self, now: Tick) {
-        let packed = self.0.load(Ordering::Relaxed);
+        let packed = self.last.load(Ordering::Relaxed);
         if packed == 0 {
             return;
         }
@@ -171,8 +208,9 @@ impl Cooldown {
             }
             CooldownReason::Credential | CooldownReason::Quota | CooldownReason::Model => return,
         };
+        self.since.store(0, Ordering::Relaxed);
         let _ = self
-            .0
+            .last
             .compare_exchange(packed, forgotten, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
@@ -353,6 +391,28 @@ mod tests {
                 .round() as u32,
             1
         );
+    }
+
+    #[test]
+    fn a_row_of_cooldowns_lasts_since_its_first_one_until_something_else_happens() {
+        use CooldownReason::{Credential, Quota, RateLimit};
+        let cooldown = Cooldown::default();
+        let begin = |reason, at: f32| {
+            let now = NOW.plus(at);
+            cooldown.begin(reason, None, now, now);
+            cooldown.lasts_for(now.plus(10.0)).round() as u32
+        };
+        assert_eq!(begin(Credential, 0.0), 10);
+        assert_eq!(begin(Credential, 70.0), 80, "it goes on");
+        assert_eq!(begin(Quota, 700.0), 10, "for another reason");
+        assert_eq!(begin(RateLimit, 5000.0), 10);
+        assert_eq!(begin(RateLimit, 9000.0), 10, "nobody asked for long");
+        cooldown.forget(NOW.plus(9100.0));
+        assert_eq!(begin(RateLimit, 9110.0), 10, "an answer came between");
+        let times = (30.0, Duration::from_secs(60));
+        cooldown.impose(Credential, times, NOW.plus(9200.0));
+        let lasts = cooldown.lasts_for(NOW.plus(9210.0));
+        assert_eq!(lasts.round() as u32, 40, "it began elsewhere");
     }
 
     #[test]

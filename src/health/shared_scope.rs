@@ -124,6 +124,8 @@ pub struct SharedCooldown {
     pub key: usize,
     /// Why.
     pub reason: CooldownReason,
+    /// How long it has lasted, with those in a row before it.
+    pub lasts_for: Duration,
     /// How much longer.
     pub left: Duration,
 }
@@ -234,15 +236,20 @@ impl SharedScope {
         let all = self.cooldowns().iter().enumerate();
         all.filter_map(move |(key, cooldown)| {
             let (reason, until) = cooldown.own(now)?;
-            let left = Duration::from_secs_f32(now.seconds_until(until));
-            Some(SharedCooldown { key, reason, left })
+            Some(SharedCooldown {
+                key,
+                reason,
+                lasts_for: Duration::from_secs_f32(cooldown.lasts_for(now)),
+                left: Duration::from_secs_f32(now.seconds_until(until)),
+            })
         })
     }
 
     /// Another replica's request began a cooldown of the same key.
     pub fn cool_down(&self, cooldown: SharedCooldown, now: Instant) {
         if let Some(own) = self.cooldowns().get(cooldown.key) {
-            own.impose(cooldown.reason, cooldown.left, self.epoch.tick(now));
+            let times = (cooldown.lasts_for.as_secs_f32(), cooldown.left);
+            own.impose(cooldown.reason, times, self.epoch.tick(now));
         }
     }
 

@@ -62,6 +62,8 @@ pub struct CooldownView {
     pub key: usize,
     /// Why.
     pub reason: CooldownReason,
+    /// How long it has lasted, with those in a row before it for the same reason.
+    pub lasts_for: Duration,
     /// How much longer.
     pub ends_in: Duration,
 }
@@ -187,6 +189,7 @@ fn of_cooldowns(cooldowns: &[Cooldown], now: Tick) -> Vec<CooldownView> {
             Some(CooldownView {
                 key: index + 1,
                 reason,
+                lasts_for: Duration::from_secs_f32(cooldown.lasts_for(now)),
                 ends_in: Duration::from_secs_f32(now.seconds_until(until)),
             })
         });

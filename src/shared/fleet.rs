@@ -246,8 +246,13 @@ impl Fleet {
         let key = self.key_of(scope, cooldown.key);
         let reason = CooldownReason::from_label(&cooldown.reason);
         if let (Some(key), Some(reason)) = (key, reason) {
-            let left = Duration::from_millis(cooldown.ms);
-            scope.cool_down(SharedCooldown { key, reason, left }, now);
+            let cooldown = SharedCooldown {
+                key,
+                reason,
+                lasts_for: Duration::from_millis(cooldown.for_ms),
+                left: Duration::from_millis(cooldown.ms),
+            };
+            scope.cool_down(cooldown, now);
         }
     }
 

@@ -159,6 +159,9 @@ pub(super) struct Cooldown {
     pub(super) reason: String,
     /// How much longer.
     pub(super) ms: u64,
+    /// For how long it has lasted. Earlier versions say nothing of it.
+    #[serde(default)]
+    pub(super) for_ms: u64,
 }
 
 /// What is left of the rate limit of a key for a model.

@@ -108,6 +108,7 @@ impl Fleet {
                 key: self.key(upstream, cooldown.key)?,
                 reason: cooldown.reason.label().to_owned(),
                 ms: cooldown.left.as_millis() as u64,
+                for_ms: cooldown.lasts_for.as_millis() as u64,
             })
         });
         own.cooldowns.extend(cooldowns);

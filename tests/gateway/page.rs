@@ -97,6 +97,37 @@ async fn the_status_names_a_model_whose_keys_are_closed_for_different_reasons() 
         problem["because"]
     ]);
     assert_eq!(said, expected, "{none_left:#}");
+    lasts_now(problem, &none_left["now"]);
+}
+
+/// It has begun, and it says when it ends.
+fn lasts_now(problem: &Value, now: &Value) {
+    let [since, until] = ["since", "until"].map(|name| problem[name].as_str());
+    let now = now.as_str();
+    assert!(
+        since.is_some() && since <= now && now < until,
+        "{problem:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_key_is_shown_with_its_beginning_and_its_next_trial() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    first.play(Script::status(401)).await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.upstream(), "second");
+    let status = status(&gateway).await;
+    let problem = &status["problems"][0];
+    assert_eq!(problem["state"], "key_refused", "{status:#}");
+    lasts_now(problem, &status["now"]);
+    let shown = upstream(&status, "first");
+    assert_eq!(shown["since"], problem["since"], "{status:#}");
+    assert_eq!(shown["cooldowns"][0]["since"], problem["since"]);
+    let well = upstream(&status, "second");
+    assert_eq!(
+        (&well["since"], &well["cooldowns"]),
+        (&Value::Null, &json!([]))
+    );
 }
 
 #[tokio::test]

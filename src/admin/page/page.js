@@ -151,10 +151,12 @@ function headline(status) {
 }
 
 /// "openai is down since 02:14 (503 overloaded). claude answers instead."
+/// "openai refuses us since 02:14, asked again from 02:24 on (key refused)."
 function sentence(problem) {
-  const start = problem.since ? ` since ${clock(problem.since)}` : problem.until ? ` until ${clock(problem.until)}` : "";
+  const start = problem.since ? ` since ${clock(problem.since)}` : "";
+  const end = problem.until ? `, asked again from ${clock(problem.until)} on` : "";
   const because = problem.because ? ` (${problem.because})` : "";
-  return `${problem.what}${start}${because}.${problem.instead ? ` ${problem.instead}.` : ""}`;
+  return `${problem.what}${start}${end}${because}.${problem.instead ? ` ${problem.instead}.` : ""}`;
 }
 
 function clientsLine(figures) {
@@ -242,7 +244,7 @@ function facts(one, windows) {
 
 function cooldownLine(cooldown, model) {
   const key = cooldown.keys > 1 ? `key ${cooldown.key} of ${cooldown.keys}` : "its key";
-  return h("p", null, `Cooldown: ${key}${model ? ` for ${model}` : ""}, ${words(cooldown.reason)}, ends at `, moment(cooldown.ends_at), " (in ", countdown(cooldown.ends_in_seconds), ")");
+  return h("p", null, `Cooldown: ${key}${model ? ` for ${model}` : ""}, ${words(cooldown.reason)}, since `, moment(cooldown.since), ", ends at ", moment(cooldown.ends_at), " (in ", countdown(cooldown.ends_in_seconds), ")");
 }
 
 function models(one) {
@@ -250,7 +252,7 @@ function models(one) {
   const named = badFirst.map((model) => h("li", null,
     model.name === "*" ? "any model (*)" : model.name, ": ",
     h("span", { class: `state ${model.state}` }, STATES[model.state] || words(model.state)),
-    model.because ? ` (${model.because})` : "",
+    model.because ? [" since ", moment(model.since), ` (${model.because})`] : "",
     model.retry_in_seconds > 0 ? [", next probe in ", countdown(model.retry_in_seconds)] : null,
     `, errors in 5 min: ${errors(model.errors_5m)}, evidence ${model.evidence} of ${model.threshold}`,
     model.cooldowns.map((cooldown) => cooldownLine(cooldown, model.name))));

@@ -133,6 +133,7 @@ fn a_cooldown_of_another_holds_here_within_bounds_and_is_not_told_on() {
     let absurd = SharedCooldown {
         key: 0,
         reason: CooldownReason::RateLimit,
+        lasts_for: Duration::MAX,
         left: Duration::from_secs(1 << 40),
     };
     of(&theirs).cool_down(absurd, bench.now);

@@ -34,6 +34,7 @@ fn known() -> Known {
         key: 2,
         reason: "rate_limit".to_owned(),
         ms: 1500,
+        for_ms: u64::MAX,
     });
     known
 }
