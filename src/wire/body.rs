@@ -13,7 +13,9 @@ use hyper::body::Body as HttpBody;
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::json::Reader;
 use super::memory::{NoMemory, Share};
+use super::offload;
 
 /// The body of every response that backstop sends.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
@@ -73,7 +75,16 @@ pub async fn read_whole(
     limit: usize,
     patience: Patience,
 ) -> Result<Bytes, ReadError> {
-    read(body, limit, |_| patience, |_| Ok(())).await
+    read(body, limit, false, |_| patience, |_| Ok(())).await
+}
+
+/// Reads a small body that may be JSON, which is whole with its last bracket, whether or not its end comes.
+pub async fn read_json(
+    body: impl Arriving,
+    limit: usize,
+    patience: Patience,
+) -> Result<Bytes, ReadError> {
+    read(body, limit, true, |_| patience, |_| Ok(())).await
 }
 
 /// Reads a whole body and takes its memory from `share`: all of it at once if the length was announced, else as it
@@ -84,17 +95,20 @@ pub async fn read_into(
     limit: usize,
     patience: Patience,
 ) -> Result<Bytes, ReadError> {
-    read_at_pace(share, body, limit, |_| patience).await
+    read_at_pace(share, body, limit, false, |_| patience).await
 }
 
-/// The same, but `patience` says how long the next piece is waited for, after what has come so far.
+/// The same, but `patience` says how long the next piece is waited for, after what has come so far. `is_json`: it is whole with its
+/// last bracket, whether or not its end comes.
 pub async fn read_at_pace(
     share: &mut Share,
     body: impl Arriving,
     limit: usize,
+    is_json: bool,
     patience: impl FnMut(&[u8]) -> Patience,
 ) -> Result<Bytes, ReadError> {
-    let whole = read(body, limit, patience, |length| share.keep_up_with(length)).await?;
+    let make_room = |length| share.keep_up_with(length);
+    let whole = read(body, limit, is_json, patience, make_room).await?;
     share.shrink_to(whole.len());
     Ok(whole)
 }
@@ -102,6 +116,7 @@ pub async fn read_at_pace(
 async fn read(
     mut body: impl Arriving,
     limit: usize,
+    is_json: bool,
     mut patience: impl FnMut(&[u8]) -> Patience,
     mut make_room: impl FnMut(usize) -> Result<(), NoMemory>,
 ) -> Result<Bytes, ReadError> {
@@ -120,7 +135,9 @@ async fn read(
     if body.is_end_stream() {
         return Ok(first);
     }
-    let Some(second) = next(&mut body, || patience(&first)).await? else {
+    // An announced length says where the end is.
+    let is_json = is_json && announced == 0;
+    let Some(second) = next_or_whole(&mut body, &first, is_json, &mut patience).await? else {
         return Ok(first);
     };
     let mut whole = BytesMut::with_capacity(announced.max(first.len() + second.len()));
@@ -129,7 +146,7 @@ async fn read(
     loop {
         check(whole.len(), limit)?;
         make_room(whole.len())?;
-        match next(&mut body, || patience(&whole)).await? {
+        match next_or_whole(&mut body, &whole, is_json, &mut patience).await? {
             Some(data) => whole.extend_from_slice(&data),
             None => return Ok(whole.freeze()),
         }
@@ -141,6 +158,49 @@ fn check(length: usize, limit: usize) -> Result<(), ReadError> {
         true => Err(ReadError::TooLarge(limit)),
         false => Ok(()),
     }
+}
+
+/// For so long the end of a body is waited for when its JSON is whole: then the connection can be used again.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The next piece after what has been received. JSON that is whole has ended where nothing follows within a moment: no part of an
+/// object is one.
+async fn next_or_whole(
+    body: &mut impl Arriving,
+    received: &[u8],
+    is_json: bool,
+    patience: &mut impl FnMut(&[u8]) -> Patience,
+) -> Result<Option<Bytes>, ReadError> {
+    if !is_json || !may_be_whole(received) {
+        return next(body, || patience(received)).await;
+    }
+    let soon = || {
+        let patience = patience(received);
+        Patience {
+            idle: patience.idle.min(GRACE),
+            ..patience
+        }
+    };
+    match next(body, soon).await {
+        Err(ReadError::Stalled | ReadError::TooLate)
+            if offload::scan_at_once(received.len(), || is_object(received)) =>
+        {
+            Ok(None)
+        }
+        Err(ReadError::Stalled) => next(body, || patience(received)).await,
+        other => other,
+    }
+}
+
+/// Whether it ends with a bracket, and perhaps a line break.
+fn may_be_whole(received: &[u8]) -> bool {
+    let tail = &received[received.len().saturating_sub(4)..];
+    tail.trim_ascii_end().ends_with(b"}")
+}
+
+fn is_object(received: &[u8]) -> bool {
+    let mut reader = Reader::new(received);
+    reader.is_at(b'{') && reader.skip().is_ok() && reader.end().is_ok()
 }
 
 /// The next piece of data of a body, or `None` at its end; trailers are skipped.

@@ -37,6 +37,8 @@ use crate::wire::upload::Sending;
 /// The largest answer that is accepted; images in base64 are the largest there are.
 pub(in crate::failover) const LARGEST_ANSWER: usize = 64 << 20;
 
+const JSON_TYPE: &str = "application/json";
+
 /// One attempt at one target.
 pub(in crate::failover) struct Attempt<'a> {
     pub(in crate::failover) timeouts: &'a TimeoutsConfig,
@@ -243,7 +245,8 @@ impl Attempt<'_> {
         check_form(&reply.headers)?;
         let mut share = self.memory.share();
         let pace = self.pace(first);
-        let received = pace.read(&mut share, reply.body, LARGEST_ANSWER).await?;
+        let body = (reply.body, has_media_type(&reply.headers, JSON_TYPE));
+        let received = pace.read(&mut share, body, LARGEST_ANSWER).await?;
         let received = share.hold(received);
         let headers = reply.headers;
         let look = || {
@@ -336,7 +339,8 @@ impl Attempt<'_> {
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         let (mut share, pace) = (self.memory.share(), self.pace(first));
-        let received = pace.read(&mut share, reply.body, LARGEST_ERROR).await?;
+        let body = (reply.body, true);
+        let received = pace.read(&mut share, body, LARGEST_ERROR).await?;
         let wait = wait_asked_by(&reply.headers);
         offload::at_once(received.len(), || {
             match translator.answer(self.request.endpoint, received.clone(), wait) {
@@ -357,7 +361,7 @@ impl Attempt<'_> {
     ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
         let endpoint = self.request.endpoint;
-        if has_media_type(&reply.headers, "application/json") {
+        if has_media_type(&reply.headers, JSON_TYPE) {
             return self.no_stream(reply, first, translator).await;
         }
         let scribe = self.is_noted.then(|| Scribe::new(endpoint));

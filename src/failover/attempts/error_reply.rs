@@ -16,7 +16,7 @@ use crate::failover::decisions::target::Target;
 use crate::outcome::{Blame, Defect, Outcome};
 use crate::request::{ModelRequest, tokens_of_size};
 use crate::upstream::Reply;
-use crate::wire::body::{Arriving, Patience, ReadError, read_whole};
+use crate::wire::body::{Arriving, Patience, ReadError, read_json};
 use crate::wire::headers::{JSON, retry_after};
 use crate::wire::offload;
 
@@ -36,7 +36,7 @@ pub(in crate::failover) async fn read_error(
         until: until.min(patience.until),
         ..patience
     };
-    match read_whole(body, LARGEST_ERROR, soon).await {
+    match read_json(body, LARGEST_ERROR, soon).await {
         Err(ReadError::TooLate) if until < patience.until => Err(ReadError::Stalled),
         read => read,
     }

@@ -60,15 +60,15 @@ impl Pace {
         }
     }
 
-    /// Reads the whole body.
+    /// Reads the whole body, which may be JSON.
     pub(super) async fn read(
         mut self,
         share: &mut Share,
-        body: ReplyBody,
+        (body, is_json): (ReplyBody, bool),
         limit: usize,
     ) -> Result<Bytes, Failure> {
         let patience = |received: &[u8]| self.patience(received);
-        match read_at_pace(share, body, limit, patience).await {
+        match read_at_pace(share, body, limit, is_json, patience).await {
             Err(ReadError::TooLate) => Err(Outcome::TimedOut(self.ran_out()).into()),
             read => Ok(read?),
         }

@@ -3,7 +3,7 @@
 use backstop::simulator::{Script, Simulator};
 use serde_json::{Value, json};
 
-use super::http1::{Bytes, Turn};
+use super::http1::{ANSWER, Bytes, Turn};
 use crate::harness::{Answered, Setup, chat, chat_stream, stream_text};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -53,6 +53,54 @@ async fn json_in_place_of_a_stream_has_as_much_time_as_the_first_token() {
     let timeouts = "first_token: 200ms, idle: 200ms";
     let answered = answer(said, timeouts, CHAT, &chat_stream()).await;
     assert_eq!(answered.trail(), ["first:first_token_timeout", "second:ok"]);
+}
+
+/// The answer in one chunk, without the last one.
+fn endless(json: &str) -> &'static [u8] {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked";
+    let said = format!("{head}\r\n\r\n{:x}\r\n{json}\r\n", json.len());
+    said.leak().as_bytes()
+}
+
+#[tokio::test]
+async fn json_that_is_whole_is_answered_though_its_end_never_comes() {
+    let until_close = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{ANSWER}");
+    for said in [endless(ANSWER), until_close.leak().as_bytes()] {
+        let first = Bytes::start(&[Turn::Say(said), Turn::Answer]).await;
+        let gateway = Setup::new()
+            .upstream_at("first", &format!("http://{}/v1", first.address), OPENAI)
+            .lines("timeouts: {idle: 300s}")
+            .start()
+            .await;
+        for _ in 0..2 {
+            let answered = gateway.post(CHAT, &chat()).await;
+            assert_eq!(answered.trail(), ["first:ok"]);
+            assert_eq!(answered.text(), ANSWER);
+        }
+        assert_eq!(first.requests(), [1, 2], "a connection that hangs");
+    }
+}
+
+#[tokio::test]
+async fn json_that_is_not_whole_is_no_answer() {
+    let part = &ANSWER[..ANSWER.len() - 1];
+    assert!(part.ends_with(']'));
+    let calls = &part[..part.find("},").unwrap() + 1];
+    for said in [endless(part), endless(calls), endless("{}}")] {
+        let answered = answer(said, "idle: 700ms", CHAT, &chat()).await;
+        assert_eq!(answered.trail()[1], "second:ok");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_whole_is_understood_though_its_end_never_comes() {
+    let error = r#"{"error":{"message":"No such model","code":"model_not_found"}}"#;
+    let said = format!(
+        "HTTP/1.1 404 No\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{error}\r\n",
+        error.len()
+    );
+    let answered = answer(said.leak().as_bytes(), "idle: 300s", CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["first:model_unavailable", "second:ok"]);
 }
 
 /// A stream that is complete, has said nothing, and does not end.
