@@ -50,10 +50,12 @@ pub enum Outcome {
         /// How long it asks us to wait.
         retry_after: Option<Duration>,
     },
-    /// 429 for sending too fast.
+    /// 429 for sending too fast, or too much in a day.
     RateLimited {
-        /// How long it asks us to wait.
+        /// How long it asks us to wait, or how long it is until the next day begins.
         retry_after: Option<Duration>,
+        /// Whether it is the limit of a day: then a long wait is meant.
+        is_daily: bool,
     },
     /// The account has no money or allowance left (402, or 429 and 400 with a billing code).
     QuotaExhausted,

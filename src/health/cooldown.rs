@@ -74,10 +74,12 @@ impl CooldownReason {
     }
 }
 
-/// A wait that the upstream asks for is limited to these bounds, in seconds.
-const SHORTEST: f32 = 0.25;
-const LONGEST: f32 = 120.0;
+/// A wait that the upstream asks for is limited to these bounds.
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(120);
 const LONGEST_OVERLOAD: Duration = Duration::from_secs(60);
+/// After the limit of a day, it is asked once an hour: somebody may have bought more.
+const LONGEST_OF_DAY: Duration = Duration::from_secs(3600);
 
 /// One that begins within so many seconds after the end of the last one, for the same reason, goes on with it for operators.
 const GOES_ON_WITHIN: f32 = 600.0;
@@ -156,7 +158,7 @@ impl Cooldown {
     /// lasts already.
     pub(super) fn impose(&self, reason: CooldownReason, (ago, left): (f32, Duration), now: Tick) {
         let (_, longest) = reason.usual();
-        let seconds = left.as_secs_f32().min(longest.max(LONGEST));
+        let seconds = left.as_secs_f32().min(longest.max(LONGEST.as_secs_f32()));
         let imposed = Last {
             until: now.plus(seconds),
             began: now,
@@ -273,7 +275,7 @@ impl Last {
 
 fn length(reason: CooldownReason, asked: Option<Duration>, times: u32) -> f32 {
     if let (CooldownReason::RateLimit | CooldownReason::Overload, Some(asked)) = (reason, asked) {
-        return asked.as_secs_f32().clamp(SHORTEST, LONGEST);
+        return asked.clamp(SHORTEST, LONGEST_OF_DAY).as_secs_f32();
     }
     let (first, longest) = reason.usual();
     // A refused key is tried again soon once, because outages cause false refusals; after that, seldom.
@@ -297,7 +299,14 @@ pub(super) struct Requested {
 /// The cooldown that an outcome asks for, if any.
 pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
     let (reason, length, is_for_key) = match outcome {
-        Outcome::RateLimited { retry_after } => (CooldownReason::RateLimit, *retry_after, false),
+        Outcome::RateLimited {
+            retry_after,
+            is_daily,
+        } => {
+            let longest = if *is_daily { LONGEST_OF_DAY } else { LONGEST };
+            let wait = retry_after.map(|wait| wait.min(longest));
+            (CooldownReason::RateLimit, wait, false)
+        }
         // A 403 may be about this model alone.
         Outcome::Unauthorized { status } => (CooldownReason::Credential, None, *status != 403),
         Outcome::QuotaExhausted => (CooldownReason::Quota, None, true),
@@ -346,27 +355,30 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Cooldown, CooldownReason};
+    use super::{Cooldown, CooldownReason, requested_by};
     use crate::health::time::Tick;
+    use crate::outcome::Outcome;
 
     const NOW: Tick = Tick(1000);
 
     #[test]
     fn a_rate_limit_lasts_as_long_as_the_upstream_asks_within_bounds() {
-        let begin = |seconds| {
-            let cooldown = Cooldown::default();
-            cooldown
-                .begin(
-                    CooldownReason::RateLimit,
-                    Some(Duration::from_secs_f32(seconds)),
-                    NOW,
-                    NOW,
-                )
+        let begin = |seconds, is_daily| {
+            let requested = requested_by(&Outcome::RateLimited {
+                retry_after: Some(Duration::from_secs_f32(seconds)),
+                is_daily,
+            })
+            .unwrap();
+            assert!(!requested.is_for_key, "it may hold for one model only");
+            Cooldown::default()
+                .begin(requested.reason, requested.length, NOW, NOW)
                 .as_secs_f32()
         };
-        assert!((begin(30.0) - 30.0).abs() < 0.02);
-        assert!((begin(0.0) - 0.25).abs() < 0.02);
-        assert!((begin(9999.0) - 120.0).abs() < 0.02);
+        assert!((begin(30.0, false) - 30.0).abs() < 0.02);
+        assert!((begin(0.0, false) - 0.25).abs() < 0.02);
+        assert!((begin(9999.0, false) - 120.0).abs() < 0.02);
+        assert!((begin(2000.0, true) - 2000.0).abs() < 0.02);
+        assert!((begin(80_000.0, true) - 3600.0).abs() < 0.02);
     }
 
     #[test]

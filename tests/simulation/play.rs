@@ -401,6 +401,7 @@ impl Play {
             Seen::Timeout => Outcome::TimedOut(Stage::FirstToken),
             Seen::RateLimited { retry_after } => Outcome::RateLimited {
                 retry_after: Some(Duration::from_secs_f64(retry_after)),
+                is_daily: false,
             },
         };
         let changes = permit.finish(&outcome, now);

@@ -14,7 +14,10 @@ use crate::outcome::Outcome;
 use crate::request::ClientApi;
 
 const FAILED: Outcome = Outcome::ServerError { status: 500 };
-const LIMITED: Outcome = Outcome::RateLimited { retry_after: None };
+const LIMITED: Outcome = Outcome::RateLimited {
+    retry_after: None,
+    is_daily: false,
+};
 const REFUSED: Outcome = Outcome::Unauthorized { status: 401 };
 const REJECTED: Outcome = Outcome::RejectedRequest { status: 400 };
 const FILTERED: Outcome = Outcome::ContentRefused { status: 400 };

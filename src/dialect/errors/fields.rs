@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::mark::Mark;
+use super::requests::DAILY;
 use super::wait::wait_in_words;
 use super::words::{MODEL_IS_GONE, WORDS_OF_GATEWAYS};
 use crate::wire::waits::wait_until;
@@ -39,6 +40,8 @@ pub(super) struct ErrorFields {
 #[serde(bound(deserialize = "'de: 'a"))]
 struct Envelope<'a> {
     error: Option<&'a RawValue>,
+    /// Cloudflare's list of them.
+    errors: Option<&'a RawValue>,
     /// A text beside fields at the top level, at xAI.
     code: Option<&'a RawValue>,
 }
@@ -67,14 +70,24 @@ struct RawFields<'a> {
     /// `FastAPI`: a text, or a list of problems.
     detail: Option<&'a RawValue>,
     details: Option<&'a RawValue>,
-    metadata: Option<Flagged<'a>>,
+    metadata: Option<Metadata<'a>>,
 }
 
-/// `OpenRouter`'s `metadata` of a request that moderation has rejected.
+/// `OpenRouter`'s `metadata`: of a request that moderation has rejected, or of a limit of its own.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
-struct Flagged<'a> {
+struct Metadata<'a> {
     flagged_input: Option<&'a RawValue>,
+    headers: Option<&'a RawValue>,
+}
+
+/// The headers that `OpenRouter` sets for a limit of its own, as it repeats them in the body.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+struct LimitHeaders<'a> {
+    /// An epoch in milliseconds.
+    #[serde(rename = "X-RateLimit-Reset")]
+    reset: Option<&'a RawValue>,
 }
 
 /// Anthropic's `details`: `{"error_code": "..."}`.
@@ -96,8 +109,8 @@ struct Detail<'a> {
 
 impl ErrorFields {
     /// Reads `{"error": {..}}`, the same inside an array (Gemini), `{"error": "text"}` (Ollama; xAI with a `code`
-    /// beside it), or the fields at the top level (older vLLM, Mistral, `DashScope`, `FastAPI`). What cannot be read
-    /// stays empty.
+    /// beside it), the first of `{"errors": [{..}]}` (Cloudflare), or the fields at the top level (older vLLM, Mistral,
+    /// `DashScope`, `FastAPI`). What cannot be read stays empty.
     pub(super) fn read(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).unwrap_or_default().trim();
         let text = text
@@ -107,7 +120,7 @@ impl ErrorFields {
         let envelope: Option<Envelope<'_>> = serde_json::from_str(text).ok();
         let code_beside = envelope.as_ref().and_then(|envelope| envelope.code);
         let fields = envelope
-            .and_then(|envelope| envelope.error)
+            .and_then(|envelope| envelope.error.or_else(|| first(envelope.errors?)))
             .map_or(text, RawValue::get);
         if let Ok(raw) = serde_json::from_str::<RawFields<'_>>(fields) {
             return Self::of(raw);
@@ -133,8 +146,12 @@ impl ErrorFields {
         let code = raw.code.or(raw.error_code).or(raw.status_code);
         let said = [raw.message, raw.error_msg, raw.aws_message, raw.detail];
         let message = said.into_iter().flatten().next();
+        let metadata = raw.metadata.as_ref();
+        let reset = metadata.and_then(|metadata| reset(metadata.headers?));
         Self {
-            wait: delay.and_then(|delay| wait_until(delay, SystemTime::UNIX_EPOCH)),
+            wait: delay
+                .and_then(|delay| wait_until(delay, SystemTime::UNIX_EPOCH))
+                .or(reset),
             is_shaped: message.is_some() || code.is_some() || raw.kind.is_some(),
             code: text_or_number(code),
             kind: raw.kind.unwrap_or_default().into_owned(),
@@ -142,9 +159,7 @@ impl ErrorFields {
             reasons: reasons.map(str::to_owned).collect(),
             param: text_or_number(raw.param),
             is_daily: raw.details.is_some_and(|raw| raw.get().contains("PerDay")),
-            is_flagged: raw
-                .metadata
-                .is_some_and(|flagged| flagged.flagged_input.is_some()),
+            is_flagged: metadata.is_some_and(|metadata| metadata.flagged_input.is_some()),
             ..Self::default()
         }
         .saying(message.map(text_of).unwrap_or_default())
@@ -186,6 +201,11 @@ impl ErrorFields {
             Mark::Ends(end) => self.words.trim_end_matches(punctuation).ends_with(end),
             Mark::Says(words) => self.words.contains(words),
         }
+    }
+
+    /// Whether it is about the limit of a day, which ends by itself.
+    pub(super) fn is_limit_of_day(&self) -> bool {
+        DAILY.iter().any(|mark| self.shows(*mark))
     }
 
     /// Whether its message has these words, in small or capital letters.
@@ -241,6 +261,17 @@ impl ErrorFields {
             .chain(&self.reasons)
             .any(|field| field == name)
     }
+}
+
+fn first(list: &RawValue) -> Option<&RawValue> {
+    let list: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+    list.into_iter().next()
+}
+
+/// How long it is until a limit is over, by the headers that a body repeats.
+fn reset(headers: &RawValue) -> Option<Duration> {
+    let headers: LimitHeaders<'_> = serde_json::from_str(headers.get()).ok()?;
+    wait_until(&text_or_number(headers.reset), SystemTime::now())
 }
 
 fn error_code(details: Option<&RawValue>) -> Option<String> {

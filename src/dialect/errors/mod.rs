@@ -151,13 +151,19 @@ fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) ->
         // 451: the law forbids it there.
         401 | 403 | 451 => Outcome::Unauthorized { status },
         // OpenRouter, while requests in flight use up the budget.
-        402 if retry_after.is_some() => Outcome::RateLimited { retry_after },
+        402 if retry_after.is_some() => Outcome::RateLimited {
+            retry_after,
+            is_daily: false,
+        },
         402 => Outcome::QuotaExhausted,
         404 | 410 if error.is_about_reference() => Outcome::RejectedRequest { status },
         404 if error.is_path_missing() => Outcome::EndpointMissing { status },
         404 | 410 => Outcome::ModelUnavailable,
         405 => Outcome::EndpointMissing { status },
-        429 => Outcome::RateLimited { retry_after },
+        429 => Outcome::RateLimited {
+            retry_after,
+            is_daily: false,
+        },
         // What APIs use for the client's faults.
         400 | 406 | 413..=416 | 422 | 428 | 431 => Outcome::RejectedRequest { status },
         // 498: Groq's flex tier is full.

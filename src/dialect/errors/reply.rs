@@ -1,6 +1,6 @@
 //! An error reply, with what is known about its request and its upstream.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::fields::ErrorFields;
 use crate::config::{ErrorRule, Meaning};
@@ -81,8 +81,17 @@ impl<'a> ErrorReply<'a> {
     pub(super) fn meant(&self, meaning: Meaning, error: &ErrorFields) -> Outcome {
         let (status, asked) = (self.status, self.asked(error));
         match meaning {
+            Meaning::RateLimited if error.is_limit_of_day() => Outcome::RateLimited {
+                // A shorter one is about a shorter limit.
+                retry_after: asked
+                    .max(error.wait)
+                    .or(self.estimated)
+                    .or_else(rest_of_day),
+                is_daily: true,
+            },
             Meaning::RateLimited => Outcome::RateLimited {
                 retry_after: asked.or(self.estimated),
+                is_daily: false,
             },
             Meaning::QuotaExhausted => Outcome::QuotaExhausted,
             Meaning::Unauthorized => Outcome::Unauthorized { status },
@@ -104,6 +113,13 @@ impl<'a> ErrorReply<'a> {
         let is_missing = |model| error.is_about_missing_model(model);
         matches!(self.status, 400 | 403 | 404 | 422) && self.model.is_some_and(is_missing)
     }
+}
+
+/// How long it is until the next day begins, in UTC.
+fn rest_of_day() -> Option<Duration> {
+    const DAY: u64 = 24 * 3600;
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(Duration::from_secs(DAY - since_epoch.as_secs() % DAY))
 }
 
 fn contains(body: &[u8], words: &str) -> bool {

@@ -130,6 +130,17 @@ pub(super) const PACE: &[Mark] = &[
     Code("ThrottlingException"),
 ];
 
+/// The limit of a day, beside a 429.
+pub(super) const DAILY: &[Mark] = &[
+    // OpenRouter, for all free models together; also `free-models-per-day-high-balance`
+    Begins("rate limit exceeded: free-models-per-day"),
+    // Cloudflare's Workers AI
+    Says("used up your daily free allocation"),
+    // Groq and OpenAI: `on tokens per day (TPD): Limit 100000, Used 97050, …`
+    Says("on tokens per day (tpd)"),
+    Says("on requests per day (rpd)"),
+];
+
 /// The provider has too much to do, or our requests grow too fast.
 pub(super) const LOAD: &[Mark] = &[
     Code("slow_down"),

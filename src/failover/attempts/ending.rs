@@ -144,7 +144,7 @@ impl Failure {
 
     /// The headers ask us to wait this long: that counts if the stream itself does not say.
     pub(super) fn until(mut self, wait: Option<Duration>) -> Self {
-        if let Outcome::RateLimited { retry_after } | Outcome::Overloaded { retry_after, .. } =
+        if let Outcome::RateLimited { retry_after, .. } | Outcome::Overloaded { retry_after, .. } =
             &mut self.outcome
         {
             *retry_after = retry_after.or(wait);
@@ -390,7 +390,10 @@ mod tests {
     #[test]
     fn a_pause_is_as_long_as_the_stream_says_and_else_as_its_headers_say() {
         let [said, asked] = [2, 30].map(Duration::from_secs);
-        let limited = |retry_after| Outcome::RateLimited { retry_after };
+        let limited = |retry_after| Outcome::RateLimited {
+            retry_after,
+            is_daily: false,
+        };
         let until = |outcome: Outcome| Failure::from(outcome).until(Some(asked)).outcome;
         assert_eq!(until(limited(None)), limited(Some(asked)));
         assert_eq!(until(limited(Some(said))), limited(Some(said)));

@@ -10,6 +10,7 @@ use crate::outcome::Outcome;
 fn limited(seconds: u64) -> Outcome {
     Outcome::RateLimited {
         retry_after: Some(Duration::from_secs(seconds)),
+        is_daily: false,
     }
 }
 

@@ -93,6 +93,7 @@ fn a_rate_limit_cools_down_its_key_and_model_only_and_trips_nothing() {
         .model(&UpstreamId::from("a"), &Arc::from("n"), 2);
     let limited = Outcome::RateLimited {
         retry_after: Some(Duration::from_secs(30)),
+        is_daily: false,
     };
     model
         .admit(0, bench.now)

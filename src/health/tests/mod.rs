@@ -35,7 +35,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 const FAILURE: Outcome = Outcome::ServerError { status: 500 };
 const REFUSED: Outcome = Outcome::Unreachable(Unreachable::Refused);
 const TIMEOUT: Outcome = Outcome::TimedOut(Stage::FirstToken);
-const LIMITED: Outcome = Outcome::RateLimited { retry_after: None };
+const LIMITED: Outcome = Outcome::RateLimited {
+    retry_after: None,
+    is_daily: false,
+};
 
 struct Bench {
     health: Health,

@@ -109,7 +109,13 @@ fn of_two_cooldowns_of_a_key_behind_a_pattern_the_longer_one_is_shown() {
         let bench = Bench::new();
         for (model, seconds) in behind_a_pattern(&bench).iter().zip(seconds) {
             let retry_after = Some(Duration::from_secs(seconds));
-            bench.attempt(model, &Outcome::RateLimited { retry_after });
+            bench.attempt(
+                model,
+                &Outcome::RateLimited {
+                    retry_after,
+                    is_daily: false,
+                },
+            );
         }
         let [_, of_pattern] = shown(&bench);
         let lasting = of_pattern.cooldowns.iter().map(|cooldown| cooldown.ends_in);

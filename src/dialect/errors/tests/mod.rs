@@ -94,7 +94,10 @@ fn the_wait_an_upstream_asks_for_is_kept() {
     let wait = Some(Duration::from_secs(7));
     assert_eq!(
         classify(429, wait, b""),
-        Outcome::RateLimited { retry_after: wait }
+        Outcome::RateLimited {
+            retry_after: wait,
+            is_daily: false
+        }
     );
     for status in [498, 503, 529] {
         let overloaded = Outcome::Overloaded {
@@ -144,7 +147,7 @@ fn an_upstream_without_websockets_is_not_to_blame() {
 #[test]
 fn a_wait_may_stand_in_the_body() {
     let wait = |body: &str| match classify(429, None, body.as_bytes()) {
-        Outcome::RateLimited { retry_after } => retry_after.map(|wait| wait.as_millis()),
+        Outcome::RateLimited { retry_after, .. } => retry_after.map(|wait| wait.as_millis()),
         other => panic!("{other}"),
     };
     let gemini = r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"Help"},{"@type":"RetryInfo","retryDelay":"37s"}]}}]"#;

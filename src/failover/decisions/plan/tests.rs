@@ -27,7 +27,10 @@ use crate::wire::tls::unused;
 
 const MODEL: &str = "gpt-4o";
 const FAILURE: Outcome = Outcome::ServerError { status: 500 };
-const LIMITED: Outcome = Outcome::RateLimited { retry_after: None };
+const LIMITED: Outcome = Outcome::RateLimited {
+    retry_after: None,
+    is_daily: false,
+};
 const REFUSED: Outcome = Outcome::Unauthorized { status: 401 };
 const SHAPE: Shape = Shape {
     is_streamed: true,

@@ -58,6 +58,7 @@ fn a_probe_that_is_rate_limited_is_no_failure() {
     let core = model.scope().core();
     let limited = Outcome::RateLimited {
         retry_after: Some(Duration::from_secs(3)),
+        is_daily: false,
     };
     assert!(probe.finish(&limited, bench.now).is_empty());
     assert_eq!(model.scope().core(), core);
