@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::answer::{Inspected, inspect};
+use super::chat;
 use super::stream_translator::StreamTranslator;
 use super::translation::{Translation, WholeAnswer};
-use crate::outcome::Outcome;
+use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::json;
 
@@ -59,6 +61,28 @@ impl ResponseTranslator {
         translation.answer(&body)
     }
 
+    /// A whole answer that is one as the events of a stream in the client's API; else the outcome that it stands for. `request`: the
+    /// client's.
+    pub fn streamed(
+        &self,
+        asked: Endpoint,
+        body: &Bytes,
+        request: &[u8],
+    ) -> Result<Bytes, Outcome> {
+        match &self.translation {
+            Some(translation) => {
+                let body = json::mended(body).unwrap_or_else(|| body.clone());
+                Ok(translation.streamed(&body)?.into())
+            }
+            // What an upstream of the client's own API proves of its thoughts would not survive in other APIs' words.
+            None => (asked == Endpoint::ChatCompletions)
+                .then(|| chat::as_events(body, wants_usage(request)))
+                .flatten()
+                .map(Bytes::from)
+                .ok_or(Outcome::InvalidReply(Defect::Unstreamed)),
+        }
+    }
+
     /// An error body in the shape of the client's API.
     pub fn error(&self, status: u16, body: Bytes) -> Bytes {
         match &self.translation {
@@ -74,4 +98,10 @@ impl ResponseTranslator {
             None => self.numbers_calls.then(StreamTranslator::numbering),
         }
     }
+}
+
+/// Whether a request for a chat wants to know what its stream costs.
+fn wants_usage(request: &[u8]) -> bool {
+    let request: Value = serde_json::from_slice(request).unwrap_or_default();
+    request["stream_options"]["include_usage"] == true
 }

@@ -20,6 +20,8 @@ pub struct WholeAnswer {
     pub tokens: Option<Tokens>,
 }
 
+const NO_ANSWER: Outcome = Outcome::InvalidReply(Defect::NoAnswer);
+
 /// The way from one API to another.
 #[derive(Debug)]
 pub(super) struct Translation {
@@ -34,8 +36,28 @@ pub(super) struct Translation {
 impl Translation {
     /// A whole answer of the upstream, in the client's API; else the outcome that it stands for.
     pub(super) fn answer(&self, body: &[u8]) -> Result<WholeAnswer, Outcome> {
-        let no_answer = || Outcome::InvalidReply(Defect::NoAnswer);
-        let pieces = (self.spoken.form().read_answer)(body, &self.reading).ok_or_else(no_answer)?;
+        let (events, assembly) = self.events(body)?;
+        let answer = (self.asked.api.form().write_answer)(&self.asked, events);
+        Ok(WholeAnswer {
+            body: answer.ok_or(NO_ANSWER)?.into(),
+            is_silent: assembly.is_empty(),
+            tokens: assembly.usage().map(Tokens::from),
+        })
+    }
+
+    /// The same as the events of a stream.
+    pub(super) fn streamed(&self, body: &[u8]) -> Result<Vec<u8>, Outcome> {
+        let (events, _) = self.events(body)?;
+        let mut writer = (self.asked.api.form().writer)(self.asked.clone());
+        let mut out = Vec::with_capacity(2 * body.len());
+        for event in events {
+            writer.write(event, &mut out);
+        }
+        Ok(out)
+    }
+
+    fn events<'b>(&self, body: &'b [u8]) -> Result<(Vec<Event<'b>>, Assembly), Outcome> {
+        let pieces = (self.spoken.form().read_answer)(body, &self.reading).ok_or(NO_ANSWER)?;
         let mut assembly = Assembly::new(self.reading.names.clone());
         let mut events = Vec::with_capacity(pieces.len());
         for piece in pieces {
@@ -45,15 +67,10 @@ impl Translation {
         if let Some(Event::Failed(error)) = events.last() {
             return Err(outcome_of(error));
         }
-        if !assembly.is_over() {
-            return Err(no_answer());
+        match assembly.is_over() {
+            true => Ok((events, assembly)),
+            false => Err(NO_ANSWER),
         }
-        let answer = (self.asked.api.form().write_answer)(&self.asked, events);
-        Ok(WholeAnswer {
-            body: answer.ok_or_else(no_answer)?.into(),
-            is_silent: assembly.is_empty(),
-            tokens: assembly.usage().map(Tokens::from),
-        })
     }
 
     /// An error body of the upstream, in the client's API.

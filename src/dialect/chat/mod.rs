@@ -1,5 +1,6 @@
 //! Chat Completions: `OpenAI`'s `POST /chat/completions`, which most providers copy.
 
+mod at_once;
 mod calls;
 mod chunk;
 mod effort;
@@ -24,6 +25,7 @@ mod write_request;
 mod write_stream;
 mod write_tools;
 
+pub use at_once::as_events;
 pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;

@@ -10,7 +10,7 @@ use super::clients_account::about_clients_account;
 use super::commit::{Committed, Hold, hold};
 use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
-use super::error_reply::{LARGEST_ERROR, wait_asked_by};
+use super::error_reply::wait_asked_by;
 use super::events::EventStream;
 use super::handshake;
 use super::in_flight::Limit;
@@ -223,7 +223,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn pace(&self, first: (Instant, Stage)) -> Pace {
+    pub(super) fn pace(&self, first: (Instant, Stage)) -> Pace {
         let is_reasoning = self.is_reasoning();
         Pace::new(
             first,
@@ -276,7 +276,7 @@ impl Attempt<'_> {
     }
 
     /// A whole answer that is one, turned back into the client's API within the memory for bodies; else what it stands for.
-    fn in_clients_words(
+    pub(super) fn in_clients_words(
         &self,
         translator: &ResponseTranslator,
         body: Bytes,
@@ -297,7 +297,7 @@ impl Attempt<'_> {
     }
 
     /// What follows from an answer in which nothing is said: the next candidate may say more, unless nothing need be said.
-    fn silent(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
+    pub(super) fn silent(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
         let is_enough = dialect::may_be_silent(self.request.endpoint, &self.request.body);
         match failure.error {
             Some(answer) if is_enough => {
@@ -314,7 +314,7 @@ impl Attempt<'_> {
     }
 
     /// Accepts an answer, unless it refuses the content and the route asks the next candidate then.
-    fn accept(
+    pub(super) fn accept(
         &self,
         status: u16,
         body: &[u8],
@@ -328,28 +328,6 @@ impl Attempt<'_> {
             true => Err(Outcome::ContentRefused { status }),
             false => Ok(()),
         }
-    }
-
-    /// JSON instead of events is an error in disguise, or the upstream cannot stream. SDKs would take either for an
-    /// empty stream.
-    async fn no_stream(
-        &self,
-        reply: Reply,
-        first: (Instant, Stage),
-        translator: &ResponseTranslator,
-    ) -> Result<AttemptAnswer, Failure> {
-        let (mut share, pace) = (self.memory.share(), self.pace(first));
-        let body = (reply.body, true);
-        let received = pace.read(&mut share, body, LARGEST_ERROR).await?;
-        let wait = wait_asked_by(&reply.headers);
-        offload::at_once(received.len(), || {
-            match translator.answer(self.request.endpoint, received.clone(), wait) {
-                Ok(_) => Err(Outcome::InvalidReply(Defect::Unstreamed).into()),
-                Err(outcome) => {
-                    self.error_inside(outcome, reply.headers, translator, received.clone())
-                }
-            }
-        })
     }
 
     /// An answer in events: held back until the first content, or longer if the route says so.

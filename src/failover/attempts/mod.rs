@@ -5,6 +5,7 @@
 //! attempt, handshake     sends it, waits, and checks the reply (handshake: to open a WebSocket)
 //! deadline, pace, timers how long the head, an answer in one piece, and a stream may take
 //! reply_form             whether a reply can be an answer
+//! unstreamed             JSON in place of the events that were asked for
 //! error_reply, attempt_errors, clients_account, secrets
 //!                        what an upstream's error means, and what of it may be repeated
 //! events, commit         a stream's events, held back until the first content
@@ -35,3 +36,4 @@ mod reply_form;
 mod rewrite;
 pub(super) mod secrets;
 pub(super) mod timers;
+mod unstreamed;
