@@ -2,10 +2,10 @@
 
 use anyhow::{Context, ensure};
 use listenfd::ListenFd;
-use socket2::SockRef;
 
 use crate::config::process_environment;
 use crate::gateway::Sockets;
+use crate::wire::socket::listens;
 
 /// Takes what was passed to this process. A socket named `admin` is for operators, one named `clients` for clients; of others
 /// the first is for clients, the second for operators. It changes the environment, so it comes before other threads do.
@@ -27,7 +27,7 @@ pub(super) fn passed() -> anyhow::Result<Sockets> {
         })?;
         let Some(listener) = listener else { continue };
         ensure!(
-            SockRef::from(&listener).is_listener().unwrap_or(false),
+            listens(&listener),
             "{which} does not listen: its unit must say Accept=no"
         );
         let place = match name {

@@ -10,6 +10,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Counter, Gauge};
 use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::families::Made;
 
@@ -47,7 +48,7 @@ impl Collector for Process {
     }
 }
 
-/// What the system says now; 0 where it does not say it.
+/// What the system says now; 0 where it does not say it: only Linux has `/proc`.
 fn metrics(started: Duration) -> Made<(Counter, Vec<Gauge>)> {
     let cpu = Counter::new(
         "process_cpu_seconds_total",
@@ -91,14 +92,10 @@ fn metrics(started: Duration) -> Made<(Counter, Vec<Gauge>)> {
     Ok((cpu, gauges.collect::<Made<_>>()?))
 }
 
-/// In seconds. The 14th and 15th field of `/proc/self/stat` are the hundredths of a second in the program and in the system;
-/// the second field, the program's name in brackets, may hold spaces.
+/// In seconds.
 fn processor_time() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let times = behind_name.split_whitespace().skip(11).take(2);
-    let hundredths: f64 = times.filter_map(|time| time.parse::<f64>().ok()).sum();
-    hundredths / 100.0
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ProcessCPUTime);
+    tv_sec as f64 + tv_nsec as f64 / 1e9
 }
 
 /// All addresses and the resident memory, in bytes: `/proc/self/status` has them in KiB.

@@ -6,23 +6,15 @@ use std::io;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use socket2::{SockFilter, SockRef};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
+
+use crate::wire::socket::turn_new_away;
 
 /// Retrying at once would only waste CPU time.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The shortest time between two log lines about a shortage.
 const SILENCE: Duration = Duration::from_secs(10);
-
-/// A packet filter that drops what asks for a new connection: byte 13 of a TCP header has the flags, 2 is SYN (RFC 9293).
-/// The instructions are those of classic BPF: load a byte, jump if a bit is set, return.
-const NO_SYN: [SockFilter; 4] = [
-    SockFilter::new(0x30, 0, 0, 13),
-    SockFilter::new(0x45, 0, 1, 2),
-    SockFilter::new(0x06, 0, 0, 0),
-    SockFilter::new(0x06, 0, 0, u32::MAX),
-];
 
 /// Who else gets the connections that arrive at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +64,7 @@ impl Door {
     /// Lets nobody in any more who has not begun to connect. Whoever is turned away so asks again after a second, and
     /// finds another process. Returns false if the system cannot do that.
     pub(super) fn let_nobody_new_in(&self) -> bool {
-        let socket = SockRef::from(&self.listener);
-        socket.attach_filter(&NO_SYN).is_ok()
+        turn_new_away(&self.listener)
     }
 
     /// The connections that wait; the door is closed when they are dropped.
@@ -152,6 +143,7 @@ mod tests {
         assert!(door.accept().await.is_some());
     }
 
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn whoever_waits_when_it_is_closed_is_let_in() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,5 +1,5 @@
 //! HTTP plumbing without policy: bodies, headers, server-sent events, JSON, query and multipart parsing, WebSocket
-//! frames, TLS settings, the memory for bodies, wakers, and long computations.
+//! frames, TLS settings, options of sockets, the memory for bodies, wakers, and long computations.
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
@@ -19,6 +19,7 @@ pub mod own_task;
 pub mod path;
 pub mod query;
 pub mod request_body;
+pub mod socket;
 pub mod sse;
 pub mod tls;
 pub mod upgrade;

@@ -1,6 +1,5 @@
 //! Failures around the process: its log is not read, the disk is full, file descriptors run out.
 
-use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::iter;
 use std::net::TcpListener;
@@ -196,7 +195,10 @@ async fn a_reader_of_the_log_that_has_gone_takes_nobody_along() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_log_on_a_full_disk_stops_nobody() {
-    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
     loses_only_lines(full.into()).await;
 }
 

@@ -8,7 +8,6 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;
-use socket2::SockRef;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
@@ -17,6 +16,7 @@ use super::line::{ConnectError, Duplex, Line, Transport, Wire};
 use super::proxy::{Link, Way};
 use super::secure::secured;
 use crate::config::{ForwardProxy, ProxyScheme};
+use crate::wire::socket::{limit_new_unacknowledged, limit_unacknowledged, limit_unsent};
 
 /// So many bytes may wait in the system to be sent. With more, a body would seem to have been sent while megabytes of it
 /// wait for a slow line, and the answer would be waited for too soon.
@@ -107,9 +107,9 @@ impl Connector {
     async fn transport(&self, purpose: Purpose) -> Result<(Transport, bool), ConnectError> {
         match self.link(purpose).await? {
             Link::Tcp(tcp) => {
-                SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT)?;
+                limit_unsent(&tcp, UNSENT)?;
                 if purpose == Purpose::Upgrade {
-                    SockRef::from(&tcp).set_tcp_user_timeout(Some(UNACKNOWLEDGED_FRAMES))?;
+                    limit_unacknowledged(&tcp, Some(UNACKNOWLEDGED_FRAMES))?;
                 }
                 if !self.is_secure() {
                     return Ok((Transport::Tcp(tcp), false));
@@ -170,6 +170,6 @@ fn tcp(timeout: Duration, unacknowledged: Duration) -> HttpConnector {
     tcp.set_connect_timeout(Some(timeout));
     tcp.set_keepalive(Some(PING));
     tcp.set_keepalive_interval(Some(PING));
-    tcp.set_tcp_user_timeout(Some(unacknowledged));
+    limit_new_unacknowledged(&mut tcp, unacknowledged);
     tcp
 }

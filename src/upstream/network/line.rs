@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::{Handle, Id};
@@ -16,6 +15,7 @@ use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
 use crate::wire::bell::Bell;
+use crate::wire::socket::limit_unacknowledged;
 
 /// After this age a connection takes no more requests, so that a host whose DNS name has moved, or a load balancer with
 /// new members, is found also while nothing fails. It varies by a fifth, so that connections do not end all at once.
@@ -183,7 +183,7 @@ impl Wire {
             Transport::Tunnel(_) => return,
         };
         let limit = (!is_lifted).then_some(self.unacknowledged);
-        if let Err(error) = SockRef::from(tcp).set_tcp_user_timeout(limit) {
+        if let Err(error) = limit_unacknowledged(tcp, limit) {
             tracing::debug!("TCP_USER_TIMEOUT cannot be changed: {error}");
         }
     }
