@@ -86,3 +86,34 @@ async fn a_message_is_explained_as_it_would_be_served() {
         "{told}"
     );
 }
+
+#[tokio::test]
+async fn a_candidate_that_is_skipped_is_named_with_its_own_model_and_tier() {
+    let (first, _) = simulators().await;
+    let gateway = Setup::new()
+        .upstream(&first)
+        .route(
+            &["m"],
+            &[
+                "first, capabilities: {n: false}",
+                "first, model: other, tier: 7, capabilities: {n: false}",
+                "first, model: able, tier: 9",
+            ],
+        )
+        .start()
+        .await;
+    let question = json!({"model": "m", "request": {"model": "m", "n": 2, "messages": []}});
+    let told = gateway.admin_post("/api/explain", &question).await.json();
+    let listed: Vec<_> = (0..3)
+        .map(|index| &told["candidates"][index])
+        .map(|candidate| (&candidate["model"], &candidate["tier"], &candidate["place"]))
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            (&json!("able"), &json!(9), &json!(1)),
+            (&json!("m"), &json!(1), &json!(null)),
+            (&json!("other"), &json!(7), &json!(null)),
+        ]
+    );
+}

@@ -8,7 +8,7 @@ use super::skip::{SkipReason, Skipped};
 use crate::config::UpstreamId;
 use crate::failover::translation::{asking, translated};
 use crate::health::AdmissionPreview;
-use crate::routing::Rule;
+use crate::routing::{Candidate, Rule};
 
 /// One candidate for a request.
 #[derive(Clone, Debug)]
@@ -38,29 +38,38 @@ pub fn explain(rule: &Rule, request: RoutingRequest<'_>, now: Instant) -> Vec<Ex
             .flatten();
         match why {
             None => explained.push(Explained {
-                upstream: candidate.upstream.id().clone(),
-                model: candidate.model_for(request.model).to_owned(),
-                tier: candidate.tier,
                 previews: (0..candidate.upstream.key_count().max(1))
                     .map(|key| candidate.health_of(request.model).preview(key, now))
                     .collect(),
-                skipped: None,
+                ..Explained::new(candidate, request.model)
             }),
             Some(why) => order.skipped.push(Skipped::new(candidate, why)),
         }
     }
     explained.sort_by_key(|candidate| !candidate.is_open());
-    explained.extend(order.skipped.into_iter().map(|skipped| Explained {
-        upstream: skipped.upstream,
-        model: request.model.to_owned(),
-        tier: 0,
-        previews: Vec::new(),
-        skipped: Some(skipped.reason),
+    explained.extend(order.skipped.iter().filter_map(|skipped| {
+        let mut candidates = rule.candidates.iter();
+        let candidate = candidates.find(|candidate| skipped.is(candidate))?;
+        Some(Explained {
+            skipped: Some(skipped.reason),
+            ..Explained::new(candidate, request.model)
+        })
     }));
     explained
 }
 
 impl Explained {
+    /// A candidate for a request for this model, of which nothing more is known yet.
+    fn new(candidate: &Candidate, model: &str) -> Self {
+        Self {
+            upstream: candidate.upstream.id().clone(),
+            model: candidate.model_for(model).to_owned(),
+            tier: candidate.tier,
+            previews: Vec::new(),
+            skipped: None,
+        }
+    }
+
     /// Whether a request would be sent to it.
     pub fn is_open(&self) -> bool {
         self.previews.iter().any(|preview| {

@@ -25,6 +25,11 @@ impl Skipped {
             reason,
         }
     }
+
+    /// Whether it is this candidate of the route.
+    pub(super) fn is(&self, candidate: &Candidate) -> bool {
+        self.upstream == *candidate.upstream.id() && self.model == candidate.health.id().model
+    }
 }
 
 /// Why a candidate is skipped.
