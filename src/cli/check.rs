@@ -42,12 +42,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
 
 fn describe(source: &str, config: &Config) -> String {
     let mut text = format!("{source} is good\n\n");
-    let scheme = if config.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
-    text += &format!("clients    {scheme}://{}/v1", config.listen);
+    text += &format!("clients    {}://{}/v1", config.scheme(), config.listen);
     if config.clients.is_empty() {
         text += ", no key needed\n";
     } else {

@@ -39,7 +39,7 @@ pub(super) async fn run(args: &ServeArgs, host: Host) -> Result<(), Failure> {
         .await
         .map_err(anyhow::Error::from)?;
     warn_if_open(&config, gateway.address());
-    announce(&gateway, &found.source);
+    announce(&gateway, config.scheme(), &found.source);
     supervisor::ready();
     supervisor::show_life(runtimes);
     let serving = Serving {
@@ -144,11 +144,11 @@ fn usual_state_dir() -> Option<PathBuf> {
         .or_else(|| folder("HOME", ".local/state/backstop"))
 }
 
-fn announce(gateway: &Gateway, source: &str) {
+fn announce(gateway: &Gateway, scheme: &str, source: &str) {
     let (address, admin) = (gateway.address(), gateway.admin_address());
     // The announced address must be one that can be connected to.
     let (here, there) = (reachable(address), reachable(admin));
-    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL=http://{here}/v1 ({source})");
+    tracing::info!(%address, config = source, "serving clients: OPENAI_BASE_URL={scheme}://{here}/v1 ({source})");
     tracing::info!(address = %admin, "serving operators: http://{there}/metrics");
 }
 

@@ -87,6 +87,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The scheme of the clients' address.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// The forward proxy that leads to an upstream: its own, or the one that the environment names for its URL.
     pub fn proxy_for(&self, upstream: &UpstreamConfig) -> Option<ForwardProxy> {
         match &upstream.proxy {

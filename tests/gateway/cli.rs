@@ -23,6 +23,7 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::harness::{Setup, chat, chat_stream, two_upstreams};
+use crate::tls::Identity;
 
 /// The program uses the real clock of this machine, which may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -283,6 +284,23 @@ async fn it_serves_from_keys_in_the_environment_and_stops_on_sigterm() {
     }
     assert!(printed.contains("${OPENAI_API_KEY}"), "{printed}");
     assert!(!printed.contains("very-secret"), "{printed}");
+}
+
+#[tokio::test]
+async fn the_address_that_it_logs_has_the_scheme_that_clients_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity::new();
+    let upstream = Simulator::start("only", Script::healthy()).await.unwrap();
+    let tls = format!(
+        "tls: {{cert: {}, key: {}}}",
+        identity.certificate_file().display(),
+        identity.key_file().display()
+    );
+    let setup = Setup::new().upstream(&upstream).lines(&tls);
+    std::fs::write(folder.path().join("backstop.yaml"), setup.yaml()).unwrap();
+    let mut running = Running::start(backstop(folder.path(), &SERVE));
+    running.logged("OPENAI_BASE_URL=https://127.0.0.1:").await;
+    assert_eq!(running.terminate().await, Some(0));
 }
 
 /// The program in front of one upstream, and a client's request that the upstream has received.
