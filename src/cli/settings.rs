@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::{ConfigArgs, ProxyArgs};
 use super::failure::Failure;
 use crate::config::{
-    self, AdminConfig, Config, ModelList, Problems, from_environment, keys_without_url,
-    process_environment,
+    self, AdminConfig, Config, Problems, from_environment, keys_without_url, process_environment,
 };
 
 const FILE: &str = "backstop.yaml";
@@ -35,8 +34,6 @@ pub(super) fn find(args: &ConfigArgs) -> Result<Found, Failure> {
         from_environment(&process_environment).ok_or_else(|| Failure::NoConfig(missing()))?;
     let mut config = Config::parse(ENVIRONMENT, &made, &process_environment)?;
     config.is_made = true;
-    // Every model goes somewhere, and the routes name none.
-    config.list_models = ModelList::Upstreams;
     Ok(Found {
         config,
         source: ENVIRONMENT.to_owned(),

@@ -20,7 +20,8 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Str
     for line in keys_without_url(variable) {
         text += &format!("# {line}\n");
     }
-    text += "upstreams:\n";
+    // Every model goes somewhere, and the routes name none.
+    text += "list_models: upstreams\nupstreams:\n";
     for (provider, key) in &keyed {
         let name = provider.name();
         text += &format!("  {name}: {{provider: {name}, api_key: \"${{{key}}}\"}}\n");
