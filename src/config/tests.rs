@@ -4,7 +4,7 @@ mod meant;
 
 use proptest::prelude::{any, proptest};
 
-use super::{Config, Problems, from_environment, keys_without_url};
+use super::{Config, ModelList, Problems, from_environment, keys_without_url};
 
 fn parse(text: &str) -> Result<Config, Problems> {
     let variable =
@@ -163,6 +163,20 @@ routes:
 }
 
 #[test]
+fn a_total_that_leaves_no_time_for_a_first_token_is_a_mistake_also_where_only_it_is_written() {
+    let text = format!("{GOOD}timeouts: {{total: 29s}}\n");
+    let found = problems(&text);
+    assert!(
+        found[0].ends_with(
+            "timeouts.first_token: is 30s, and so longer than timeouts.total; write a shorter one, or a longer total"
+        ),
+        "{found:?}"
+    );
+    let text = format!("{GOOD}timeouts: {{total: 30s}}\n");
+    assert!(parse(&text).is_ok());
+}
+
+#[test]
 fn the_memory_for_bodies_holds_the_largest_one() {
     let text = "\
 upstreams: {a: {provider: ollama}}
@@ -311,6 +325,8 @@ fn a_configuration_made_from_the_environment_is_good_and_holds_no_key() {
     assert_eq!(config.routes[2].models, ["*"]);
     assert_eq!(order(2), ["openai", "anthropic", "ernie"]);
     assert!(!text.contains("base_url"), "{text}");
+    // Whoever saves the text has the same lists of models.
+    assert_eq!(config.list_models, ModelList::Upstreams);
     assert_eq!(from_environment(&|_| None), None);
     assert_eq!(from_environment(&|_| Some(String::new())), None);
 }

@@ -34,7 +34,13 @@ impl Check<'_> {
         self.duration(&path, "keepalive", timeouts.keepalive);
         self.not_endless(path.key("wait"), timeouts.wait);
         if timeouts.first_token > timeouts.total && !self.found.is_spoilt(&path.key("total")) {
-            self.note(path.key("first_token"), "is longer than timeouts.total");
+            let message = format!(
+                "is {:?}, and so longer than timeouts.total",
+                timeouts.first_token
+            );
+            let hint = "write a shorter one, or a longer total".to_owned();
+            self.found
+                .note(path.key("first_token"), message, Some(hint));
         }
     }
 

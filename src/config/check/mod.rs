@@ -33,7 +33,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
         value,
         found,
     };
-    check.addresses();
+    check.addresses_and_files();
     check.clients();
     check.hosts();
     check.cors();
@@ -49,7 +49,7 @@ pub(super) fn check(config: &Config, value: &Value, found: &mut Found) {
 }
 
 impl Check<'_> {
-    fn addresses(&mut self) {
+    fn addresses_and_files(&mut self) {
         let root = Path::default();
         let (listen, admin) = (self.config.listen, self.config.admin.listen);
         if listen == admin && listen.port() != 0 && !self.found.is_spoilt(&root.key("listen")) {
@@ -57,6 +57,11 @@ impl Check<'_> {
                 root.key("admin").key("listen"),
                 "is the clients' address, too",
             );
+        }
+        let folder = self.config.state_dir.as_ref();
+        if folder.is_some_and(|folder| folder.as_os_str().is_empty()) {
+            let message = "is empty: name a folder, or leave it out for the usual one";
+            self.note(root.key("state_dir"), message);
         }
         if let Some(token) = &self.config.admin.token {
             self.token(token, root.key("admin").key("token"));
@@ -100,6 +105,9 @@ impl Check<'_> {
                 path.clone(),
                 "the name of an upstream is made of letters, digits, `_`, `-` and `.`",
             );
+        }
+        if upstream.domain.as_ref().is_some_and(String::is_empty) {
+            self.note(path.key("domain"), "is empty: leave it out for none");
         }
         self.network(upstream, path);
         let provider = path.key("provider");

@@ -55,7 +55,7 @@ fn oddity(key: &str) -> Option<(&'static str, &'static str)> {
             "has white space in it, which is sent as part of it: the key will be refused",
             "take the white space away",
         ))
-    } else if key.contains("...") || key.contains('<') || key.contains('\u{2026}') {
+    } else if is_placeholder(key) {
         Some((
             "looks like the placeholder of an example: the key will be refused",
             "put the real key here, or better \"${NAME}\" for a variable that holds it",
@@ -63,6 +63,15 @@ fn oddity(key: &str) -> Option<(&'static str, &'static str)> {
     } else {
         None
     }
+}
+
+/// Whether a key is one of an example: `sk-...`, `<key>`, `YOUR_API_KEY`, `sk-your-key`.
+fn is_placeholder(key: &str) -> bool {
+    let small = key.to_ascii_lowercase();
+    key.contains(['<', '\u{2026}'])
+        || ["...", "your-", "your_"]
+            .iter()
+            .any(|part| small.contains(part))
 }
 
 #[cfg(test)]
@@ -82,6 +91,9 @@ mod tests {
             "sk 1",
             "sk-...",
             "<key>",
+            "YOUR_API_KEY",
+            "your-api-key",
+            "sk-your-key",
         ] {
             assert!(oddity(key).is_some(), "{key}");
         }

@@ -1,7 +1,7 @@
 //! URLs that say too much or too little: the path of a request is appended to them.
 
 use super::Look;
-use crate::catalogue::Provider;
+use crate::catalogue::{Dialect, Provider};
 use crate::config::path::Path;
 use crate::config::upstream::{UpstreamConfig, origin};
 
@@ -24,7 +24,7 @@ const ENDPOINTS: [&str; 14] = [
 ];
 
 /// Servers that have their API below `/v1`, wherever they run.
-const BELOW_V1: [&str; 4] = ["ollama", "lmstudio", "vllm", "sglang"];
+const BELOW_V1: [&str; 5] = ["ollama", "lmstudio", "vllm", "sglang", "tgi"];
 
 impl Look<'_> {
     pub(super) fn urls(&mut self) {
@@ -34,7 +34,11 @@ impl Look<'_> {
             let path = upstreams.key(id.as_ref());
             if upstream.base_url.is_some() {
                 let url = upstream.base_url();
-                self.endpoint(url, "/chat/completions", path.key("base_url"));
+                let asked = match upstream.provider.dialect() {
+                    Dialect::OpenAi => "/chat/completions",
+                    Dialect::Anthropic => "/messages",
+                };
+                self.endpoint(url, asked, path.key("base_url"));
                 self.start(url, upstream, path.key("base_url"));
             }
             if let Some(url) = upstream.messages_url.as_deref() {
