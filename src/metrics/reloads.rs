@@ -20,7 +20,7 @@ impl Reloads {
             reloads: counters(
                 registry,
                 "backstop_config_reloads_total",
-                "Configurations that took over while running (`ok`), or could not be used (`rejected`).",
+                "How often the configuration was read while running, and is in use (`ok`) or could not be used (`rejected`).",
                 &["result"],
             )?,
             is_successful: gauge(
