@@ -163,20 +163,6 @@ routes:
 }
 
 #[test]
-fn a_total_that_leaves_no_time_for_a_first_token_is_a_mistake_also_where_only_it_is_written() {
-    let text = format!("{GOOD}timeouts: {{total: 29s}}\n");
-    let found = problems(&text);
-    assert!(
-        found[0].ends_with(
-            "timeouts.first_token: is 30s, and so longer than timeouts.total; write a shorter one, or a longer total"
-        ),
-        "{found:?}"
-    );
-    let text = format!("{GOOD}timeouts: {{total: 30s}}\n");
-    assert!(parse(&text).is_ok());
-}
-
-#[test]
 fn the_memory_for_bodies_holds_the_largest_one() {
     let text = "\
 upstreams: {a: {provider: ollama}}
