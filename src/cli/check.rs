@@ -8,7 +8,7 @@ use crate::config::{
     CandidateConfig, Config, CredentialFrom, KeySource, NotifyConfig, NotifyFormat, NotifyOn,
     Problems, RouteConfig, Secret, UpstreamConfig, UpstreamId,
 };
-use crate::gateway::check_models;
+use crate::gateway::{check_certificates, check_models};
 
 /// Prints the routes, warnings, and what there is to say about models and live upstreams; problems are returned as the error.
 pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
@@ -21,6 +21,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     if args.strict && !warnings.list.is_empty() {
         return Err(Failure::Config(warnings));
     }
+    check_certificates(&found.config).map_err(|error| Failure::Other(error.into()))?;
     let made = found.made.map(|made| made + "\n").unwrap_or_default();
     let mut text = made + &describe(&found.source, &found.config);
     let findings = check_models(&found.config);

@@ -31,6 +31,7 @@ use tokio::time::sleep;
 pub use listening::{Host, Sockets};
 pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
+pub use trust::check_certificates;
 
 use self::assemble::{Generation, Upstreams, listener_tls};
 use self::background::Background;

@@ -23,7 +23,15 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Certificate and key do not match, or the protocol settings are invalid.
+    /// A certificate and a key of another one.
+    #[error("the key in {key} does not belong to the certificate in {certificate}")]
+    Mismatch {
+        /// The file of the certificate.
+        certificate: String,
+        /// The file of the key.
+        key: String,
+    },
+    /// A certificate cannot be understood, or the protocol settings are invalid.
     #[error("{0}")]
     Settings(#[from] rustls::Error),
 }
@@ -87,7 +95,8 @@ pub fn client(platform: &Platform, files: ClientFiles<'_>) -> Result<ClientConfi
         None => Ok(builder.with_no_client_auth()),
         Some((certificate, key)) => {
             let chain = certificates(certificate)?;
-            Ok(builder.with_client_auth_cert(chain, private_key(key)?)?)
+            let shown = builder.with_client_auth_cert(chain, private_key(key)?);
+            shown.map_err(|error| of_pair(certificate, key, error))
         }
     }
 }
@@ -98,7 +107,8 @@ pub fn server(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> 
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, private_key(key)?)?;
+        .with_single_cert(chain, private_key(key)?)
+        .map_err(|error| of_pair(certificate, key, error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -115,6 +125,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(unusable(path, &"no certificate in it"));
     }
     Ok(chain)
+}
+
+fn of_pair(certificate: &Path, key: &Path, error: rustls::Error) -> TlsError {
+    match error {
+        rustls::Error::InconsistentKeys(_) => TlsError::Mismatch {
+            certificate: certificate.display().to_string(),
+            key: key.display().to_string(),
+        },
+        other => other.into(),
+    }
 }
 
 fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> TlsError {

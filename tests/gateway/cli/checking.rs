@@ -1,5 +1,6 @@
 //! What `check` says, and how the other commands find addresses and files.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{PATIENCE, Running, SERVE, address, backstop, finish};
 use crate::harness::{Port, Setup};
+use crate::tls::Identity;
 
 /// Two servers, of which only the second one is used; the first one's URL says too much.
 const ODD: &str = "\
@@ -42,6 +44,60 @@ async fn warnings_are_no_mistakes_unless_that_is_wanted() {
     assert_eq!(code, Some(78), "{stderr}");
     for word in warned {
         assert!(stderr.contains(word), "{word}: {stderr}");
+    }
+}
+
+/// What would prevent the start, or a reload, is no good configuration.
+#[tokio::test]
+async fn certificates_that_cannot_be_used_are_mistakes() {
+    let (ours, other) = (Identity::new(), Identity::new());
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.pem");
+    std::fs::write(&broken, "no certificate").unwrap();
+    let (certificate, key) = (ours.certificate_file(), ours.key_file());
+    let (certificate, key) = (certificate.display(), key.display());
+    let (broken, other) = (broken.display(), other.key_file().display().to_string());
+    let house = |more: String| {
+        format!(
+            "upstreams: {{house: {{provider: vllm, base_url: \"https://127.0.0.1:1/v1\", {more}}}}}\n"
+        )
+    };
+    let listener = |key: &dyn Display| {
+        format!(
+            "tls: {{cert: \"{certificate}\", key: \"{key}\"}}\n{}",
+            house(String::new())
+        )
+    };
+    let shown = |key: &dyn Display| {
+        house(format!(
+            "client_cert: \"{certificate}\", client_key: \"{key}\""
+        ))
+    };
+    let mismatch =
+        format!("the key in {other} does not belong to the certificate in {certificate}");
+    let shared = format!("shared: {{redis: \"rediss://127.0.0.1:1\", ca_file: \"{broken}\"}}\n");
+    for (config, mistake) in [
+        (listener(&key), None),
+        (shown(&key), None),
+        (listener(&other), Some(format!("tls: {mismatch}"))),
+        (shown(&other), Some(format!("upstreams.house: {mismatch}"))),
+        (
+            house(format!("ca_file: \"{broken}\"")),
+            Some(format!("upstreams.house: {broken}: no certificate in it")),
+        ),
+        (
+            shared + &house(String::new()),
+            Some(format!("shared: {broken}: no certificate in it")),
+        ),
+    ] {
+        let routes = "routes: [{models: [\"*\"], candidates: [{upstream: house}]}]\n";
+        write(folder.path(), &(config + routes));
+        let (code, stdout, stderr) = finish(backstop(folder.path(), &["check"])).await;
+        let is_good = mistake.is_none();
+        assert_eq!(code, Some(i32::from(!is_good)), "{stderr}");
+        assert_eq!(stdout.contains("is good"), is_good, "{stdout}");
+        let mistake = mistake.unwrap_or_default();
+        assert!(stderr.contains(&mistake), "{mistake}: {stderr}");
     }
 }
 
