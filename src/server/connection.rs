@@ -23,6 +23,7 @@ use super::client_stream::{ClientStream, PING};
 use super::common::Common;
 use super::lifetime::Lifetime;
 use super::limits::ConnectionLimits;
+use super::plain;
 use super::slots::Slot;
 use super::stream_task::{ServedBody, StreamExecutor};
 use super::transport::Transport;
@@ -117,6 +118,10 @@ async fn begin(
     tls: Option<TlsAcceptor>,
     write: Duration,
 ) -> io::Result<Begun<Transport>> {
+    if tls.is_some() && plain::is_spoken(&stream).await? {
+        plain::refuse(stream).await?;
+        return Err(io::Error::other("the client speaks no TLS"));
+    }
     let stream = ClientStream::new(stream, arrival, write);
     let transport = match tls {
         None => Transport::Tcp(stream),

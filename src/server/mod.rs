@@ -18,6 +18,7 @@ mod door;
 mod handler;
 mod lifetime;
 mod limits;
+mod plain;
 mod pressure;
 mod slots;
 mod stream_task;

@@ -268,6 +268,27 @@ async fn clients_are_served_over_tls_in_either_version() {
 }
 
 #[tokio::test]
+async fn clients_that_speak_no_tls_where_they_should_learn_it() {
+    let identity = Identity::new();
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let gateway = TestGateway::before(&first, &first, &listener_tls(&identity)).await;
+    // The client has sent all of a large body before it reads the answer.
+    for length in [0, 4 << 20] {
+        let request = serde_json::json!({"model": "gpt-4o", "input": "x".repeat(length)});
+        let answered = gateway.post(CHAT, &request).await;
+        assert_eq!(answered.status, 400);
+        let error = &answered.json()["error"];
+        assert_eq!(error["code"], "tls_required");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("https://"), "{message}");
+    }
+    assert_eq!(first.received_count(), 0);
+    let client = https(identity.client(), false);
+    let url = gateway.url(CHAT).replace("http:", "https:");
+    ask_twice(&client, &url).await;
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_shown_after_a_reload() {
     let (old, new) = (Identity::new(), Identity::new());
     let first = Simulator::start("first", Script::healthy()).await.unwrap();
