@@ -36,8 +36,8 @@ impl Condition {
 pub(super) struct Problem<'a> {
     pub(super) of: UpstreamState<'a>,
     answered_by: Vec<UpstreamId>,
-    /// The patterns for which nobody answers now.
-    unanswered: Vec<&'a str>,
+    /// The patterns for which nobody answers now, or models behind them.
+    unanswered: Vec<String>,
     because: Option<String>,
 }
 
@@ -56,14 +56,18 @@ impl<'a> Problem<'a> {
         let mut unanswered = Vec::new();
         for route in routes.iter().filter(|route| route.has(&id.upstream, None)) {
             let is_concerned = route.has(&id.upstream, id.model.as_deref());
-            match route.first_besides(&id.upstream) {
-                Some(other) if is_concerned && !answered_by.contains(other) => {
-                    answered_by.push(other.clone());
+            for asked in route.asked().filter(|it| !it.is_well_at(&id.upstream)) {
+                match asked.first_besides(&id.upstream) {
+                    Some(other) if is_concerned && !answered_by.contains(other) => {
+                        answered_by.push(other.clone());
+                    }
+                    Some(_) => {}
+                    // Another model of the upstream may be the reason: it is in no better state.
+                    None if asked.is_shut() && !unanswered.contains(&asked.what) => {
+                        unanswered.push(asked.what);
+                    }
+                    None => {}
                 }
-                Some(_) => {}
-                // Another model of the upstream may be the reason: it is in no better state.
-                None if route.is_shut() => unanswered.push(&**route.rule.pattern.as_str()),
-                None => {}
             }
         }
         let because = because(&of, recent);
@@ -122,7 +126,8 @@ impl<'a> Problem<'a> {
             [one] => format!("{one} answers instead"),
             several => format!("{} answer instead", listed(several)),
         };
-        match self.unanswered.as_slice() {
+        let unanswered: Vec<&str> = self.unanswered.iter().map(String::as_str).collect();
+        match unanswered.as_slice() {
             [] => others,
             patterns if others.is_empty() => {
                 format!("Nobody answers instead for {}", listed(patterns))

@@ -102,6 +102,13 @@ impl ModelHealth {
         iter::once(self).chain(many.map(Arc::as_ref))
     }
 
+    /// The names of the models behind a pattern that are out of rotation.
+    pub fn names_out(&self) -> impl Iterator<Item = &str> {
+        let named = self.names.iter().flat_map(Names::each);
+        let out = named.filter(|(_, model)| model.scope().core().phase.is_out());
+        out.map(|(name, _)| name)
+    }
+
     /// The chance that a call succeeds now, between 0 and 1, as the calls of the last minutes suggest. Rate limits,
     /// refused keys, rejected requests and clients that go away do not count. While our own network is lost, none succeeds.
     pub fn odds(&self, now: Instant) -> f32 {

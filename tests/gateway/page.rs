@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::harness::{
-    RealPace, Setup, TestGateway, chat, refusal, simulators, two_upstreams, within,
+    RealPace, Setup, TestGateway, chat, pass, refusal, simulators, two_upstreams, within,
 };
 
 const CHAT: &str = "/v1/chat/completions";
@@ -181,6 +181,56 @@ async fn if_nobody_is_left_for_a_route_that_is_said() {
     assert_eq!(problem["instead"], "Nobody answers instead for gpt-4o");
     let text = alone.to_string();
     assert!(!text.contains("first-key") && !text.contains("second-key"));
+}
+
+/// Whoever is out of rotation, too, answers nothing instead: neither behind a pattern, nor once it is to be tried again.
+#[tokio::test]
+async fn nobody_who_is_out_is_said_to_answer_instead() {
+    for (pattern, nobody) in [
+        ("gpt-4o", "Nobody answers instead for gpt-4o"),
+        ("gpt-*", "Nobody answers instead for a model of gpt-*"),
+    ] {
+        let (first, second) = simulators().await;
+        first.play(Script::status(503)).await;
+        second.play(Script::status(503)).await;
+        let gateway = Setup::new()
+            .upstream(&first)
+            .upstream(&second)
+            .route(&[pattern], &["first", "second"])
+            .lines("timeouts: {wait: 0s}")
+            .start()
+            .await;
+        let all = |status: &Value, instead: &str| {
+            let problems = status["problems"].as_array().unwrap();
+            problems.len() == 2 && problems.iter().all(|one| one["instead"] == instead)
+        };
+        // Each failure begins a pause in which nobody is tried.
+        let mut is_said = false;
+        for _ in 0..50 {
+            assert_ne!(gateway.post(CHAT, &chat()).await.status, 200);
+            let during = status(&gateway).await;
+            is_said = all(&during, nobody) && during["condition"] == "failing";
+            if is_said {
+                break;
+            }
+        }
+        assert!(is_said, "{:#}", status(&gateway).await);
+        // Then they are to be tried again, which is no promise.
+        pass(Duration::from_secs(60)).await;
+        let later = status(&gateway).await;
+        assert!(all(&later, ""), "{later:#}");
+        // One of them has healed.
+        second.play(Script::healthy()).await;
+        for _ in 0..200 {
+            gateway.post(CHAT, &chat()).await;
+            if status(&gateway).await["problems"][0]["instead"] == "second answers instead" {
+                break;
+            }
+        }
+        let healed = status(&gateway).await;
+        let said = &healed["problems"][0]["instead"];
+        assert_eq!(said, "second answers instead", "{healed:#}");
+    }
 }
 
 /// An upstream lacks the models of two routes, and one of the routes has nobody else.

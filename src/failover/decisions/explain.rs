@@ -81,4 +81,14 @@ impl Explained {
             )
         })
     }
+
+    /// Whether it answers requests, and not only a few that try whether it has healed.
+    pub fn is_in_rotation(&self) -> bool {
+        self.previews.iter().any(|preview| {
+            matches!(
+                preview,
+                AdmissionPreview::Admitted | AdmissionPreview::SlowStart { .. }
+            )
+        })
+    }
 }
