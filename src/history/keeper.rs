@@ -100,8 +100,13 @@ impl Keeper {
         question: impl FnOnce(&mut Ledger) -> T + Send + 'static,
     ) -> Result<T, Unanswered> {
         let (answer, answered) = sync_channel(1);
+        let asker = Arc::new(());
+        let is_awaited = Arc::downgrade(&asker);
         let task = Task::Answer(Box::new(move |ledger| {
-            let _ = answer.send(question(ledger));
+            // Others wait behind questions that nobody asks any more, and so does the exit.
+            if is_awaited.strong_count() > 0 {
+                let _ = answer.send(question(ledger));
+            }
         }));
         let tasks = self.tasks.as_ref().ok_or(Unanswered("it is not kept"))?;
         tasks
@@ -173,5 +178,35 @@ impl fmt::Debug for Task {
             Self::Keep => "Keep",
             Self::Answer(_) => "Answer",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::sync_channel;
+
+    use futures_util::FutureExt;
+
+    use super::{Clock, Keeper, Shared};
+
+    #[tokio::test]
+    async fn a_question_that_nobody_asks_any_more_is_left_out() {
+        let keeper = Keeper::start(None, Arc::new(Shared::new(Clock::new())));
+        let (release, held) = sync_channel::<()>(0);
+        let mut first = Box::pin(keeper.ask(move |_| held.recv().is_ok()));
+        assert!(first.as_mut().now_or_never().is_none());
+
+        let is_answered = Arc::new(AtomicBool::new(false));
+        let answered = Arc::clone(&is_answered);
+        let mut second = Box::pin(keeper.ask(move |_| answered.store(true, Ordering::SeqCst)));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(second);
+
+        release.send(()).unwrap();
+        assert!(first.await.unwrap());
+        keeper.ask(|_| ()).await.unwrap();
+        assert!(!is_answered.load(Ordering::SeqCst));
     }
 }
