@@ -25,7 +25,6 @@ use crate::health::Health;
 use crate::history::History;
 use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
-use crate::wire::tls;
 
 /// The parts built from one configuration, which serve until the next reload.
 #[derive(Debug)]
@@ -353,20 +352,4 @@ fn extra_headers(config: &UpstreamConfig) -> Vec<Credential> {
     headers
         .filter_map(|(name, value)| Credential::of_header(name, value))
         .collect()
-}
-
-/// The certificate for clients, read anew from its files.
-pub(super) fn listener_tls(
-    config: &Config,
-) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
-    let Some(files) = &config.tls else {
-        return Ok(None);
-    };
-    match tls::server(&files.cert, &files.key) {
-        Ok(tls) => Ok(Some(Arc::new(tls))),
-        Err(reason) => Err(StartError::Tls {
-            whose: "tls".to_owned(),
-            reason,
-        }),
-    }
 }

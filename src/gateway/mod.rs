@@ -33,11 +33,12 @@ pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
 pub use trust::check_certificates;
 
-use self::assemble::{Generation, Upstreams, listener_tls};
+use self::assemble::{Generation, Upstreams};
 use self::background::Background;
 use self::descriptors::Descriptors;
 use self::foundation::Foundation;
 use self::listening::Listening;
+use self::trust::listener_tls;
 use crate::admin::{Admin, Current, Felt, Live, ReloadRequest, Reloaded, Status, TakenOver};
 use crate::config::Config;
 use crate::event::{Event, ModelFinding, Sink};

@@ -1,9 +1,10 @@
-//! The TLS settings of upstreams: those without files of their own share theirs, and where nothing is encrypted, nothing is read.
+//! The TLS settings of the listener and of upstreams: those without files of their own share theirs, and where nothing is encrypted, nothing is read.
+
+use std::sync::Arc;
 
 use http::Uri;
 use rustls::ClientConfig;
 
-use super::assemble::listener_tls;
 use super::start_error::StartError;
 use crate::config::{Config, ForwardProxy, UpstreamConfig, UpstreamId};
 use crate::upstream::Connector;
@@ -31,6 +32,22 @@ pub fn check_certificates(config: &Config) -> Result<(), StartError> {
         })?;
     }
     Ok(())
+}
+
+/// The certificate for clients, read anew from its files.
+pub(super) fn listener_tls(
+    config: &Config,
+) -> Result<Option<Arc<rustls::ServerConfig>>, StartError> {
+    let Some(files) = &config.tls else {
+        return Ok(None);
+    };
+    match tls::server(&files.cert, &files.key) {
+        Ok(tls) => Ok(Some(Arc::new(tls))),
+        Err(reason) => Err(StartError::Tls {
+            whose: "tls".to_owned(),
+            reason,
+        }),
+    }
 }
 
 /// Makes the settings of one upstream after the other.
