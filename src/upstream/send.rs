@@ -105,6 +105,9 @@ fn is_messages(path: &str) -> bool {
 
 pub(super) fn failure(error: ClientError) -> SendError {
     let outcome = match &error {
+        ClientError::Broken(_) if causes(&error).any(is_about_certificate) => {
+            Outcome::Unreachable(Unreachable::Tls)
+        }
         ClientError::Broken(_) => Outcome::ConnectionLost,
         ClientError::Connect(_) if causes(&error).any(shortage::is_ours) => Outcome::NoResources,
         ClientError::Connect(_) => match why_unreachable(&error) {
@@ -145,6 +148,14 @@ fn why_unreachable(error: &ClientError) -> Unreachable {
         }
     }
     Unreachable::Other
+}
+
+/// In TLS 1.3 the server judges our certificate when for us the handshake is over. It has read no request then. Over HTTP/2 the
+/// client library keeps but the text of such an error.
+fn is_about_certificate(cause: &(dyn Error + 'static)) -> bool {
+    let text = cause.to_string();
+    let alert = text.split_once("received fatal alert: ");
+    alert.is_some_and(|(_, alert)| alert.contains("Certificate") || alert.contains("UnknownCA"))
 }
 
 fn root_cause(error: &ClientError) -> String {

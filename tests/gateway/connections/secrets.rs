@@ -8,6 +8,9 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{copy, sink};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::http1::{Bytes, Turn};
 use super::{CHAT, second};
@@ -162,4 +165,37 @@ async fn an_upstream_that_wants_a_certificate_is_shown_ours() {
         assert_eq!(chat_text(&answered), expected);
     }
     assert_eq!((first.received_count(), second.received_count()), (1, 1));
+}
+
+/// In TLS 1.3 the handshake is over for us before our certificate is judged, and the request is on its way.
+#[tokio::test]
+async fn an_upstream_that_refuses_our_certificate_counts_as_one_without_a_connection() {
+    let theirs = Identity::new();
+    let mut roots = RootCertStore::empty();
+    roots.add(theirs.certificate()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let acceptor = TlsAcceptor::from(theirs.server_with(verifier.build().unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("https://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let accepting = acceptor.accept(tcp).into_fallible();
+            tokio::spawn(async move {
+                // A connection that is closed before the request is read might take the alert along.
+                if let Err((_, mut tcp)) = accepting.await {
+                    let _ = copy(&mut tcp, &mut sink()).await;
+                }
+            });
+        }
+    });
+    let keys = format!(
+        "provider: openai-compatible, ca_file: \"{}\"",
+        theirs.certificate_file().display()
+    );
+    let second = second().await;
+    let setup = Setup::new().upstream_at("first", &base_url, &keys);
+    let gateway = setup.upstream(&second).start().await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.trail(), ["first:tls_failed", "second:ok"]);
+    assert_eq!(chat_text(&answered), "Hello from second.");
 }
