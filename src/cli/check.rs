@@ -6,9 +6,9 @@ use super::print::print;
 use super::{live, settings};
 use crate::config::{
     CandidateConfig, Config, CredentialFrom, KeySource, NotifyConfig, NotifyFormat, NotifyOn,
-    Problems, RouteConfig, Secret, UpstreamConfig, UpstreamId,
+    Problem, Problems, RouteConfig, Secret, UpstreamConfig, UpstreamId,
 };
-use crate::gateway::{check_certificates, check_models};
+use crate::gateway::{StartError, check_certificates, check_models};
 
 /// Prints the routes, warnings, and what there is to say about models and live upstreams; problems are returned as the error.
 pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
@@ -21,7 +21,13 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     if args.strict && !warnings.list.is_empty() {
         return Err(Failure::Config(warnings));
     }
-    check_certificates(&found.config).map_err(|error| Failure::Other(error.into()))?;
+    let unusable = check_certificates(&found.config);
+    if !unusable.is_empty() {
+        return Err(Failure::Config(Problems {
+            list: unusable.iter().map(unlocated).collect(),
+            ..warnings
+        }));
+    }
     let made = found.made.map(|made| made + "\n").unwrap_or_default();
     let mut text = made + &describe(&found.source, &found.config);
     let findings = check_models(&found.config);
@@ -38,6 +44,16 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     match args.live {
         true => live::run(&found.config).await,
         false => Ok(()),
+    }
+}
+
+/// What names its place itself.
+fn unlocated(error: &StartError) -> Problem {
+    Problem {
+        path: String::new(),
+        line: None,
+        message: error.to_string(),
+        hint: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The TLS settings of the listener and of upstreams: those without files of their own share theirs, and where nothing is encrypted, nothing is read.
+//! The TLS settings of the listener and of upstreams. Upstreams without files of their own share theirs, and where nothing is
+//! encrypted, nothing is read.
 
 use std::sync::Arc;
 
@@ -10,28 +11,23 @@ use crate::config::{Config, ForwardProxy, UpstreamConfig, UpstreamId};
 use crate::upstream::Connector;
 use crate::wire::tls::{self, ClientFiles, Platform, TlsError};
 
-/// Whether the files with certificates and keys can be used, which would otherwise be found out at the start or by a reload.
-///
-/// # Errors
-/// The first that cannot.
-pub fn check_certificates(config: &Config) -> Result<(), StartError> {
-    listener_tls(config)?;
+/// The files with certificates and keys that cannot be used, which would otherwise be found out at the start or by a reload.
+pub fn check_certificates(config: &Config) -> Vec<StartError> {
     let trust = Trust::default();
-    for (id, upstream) in &config.upstreams {
-        trust.by_its_files(id, upstream)?;
-    }
-    let files = ClientFiles {
+    let upstreams = config.upstreams.iter();
+    let of_upstreams =
+        upstreams.filter_map(|(id, upstream)| trust.by_its_files(id, upstream).err());
+    let shared = ClientFiles {
         trusted: config.shared.ca_file.as_deref(),
         ..ClientFiles::default()
     };
-    if files != ClientFiles::default() {
-        let tls = tls::client(&trust.platform, files);
-        tls.map_err(|reason| StartError::Tls {
-            whose: "shared".to_owned(),
-            reason,
-        })?;
-    }
-    Ok(())
+    let of_shared = trust.by_files(shared, || "shared".to_owned()).err();
+    let of_listener = listener_tls(config).err();
+    of_listener
+        .into_iter()
+        .chain(of_upstreams)
+        .chain(of_shared)
+        .collect()
 }
 
 /// The certificate for clients, read anew from its files.
@@ -89,12 +85,21 @@ impl Trust {
             trusted: config.ca_file.as_deref(),
             shown: certificate.zip(key),
         };
+        self.by_files(files, || format!("upstreams.{id}"))
+    }
+
+    /// The settings by these files, if there are any; `whose` they are.
+    fn by_files(
+        &self,
+        files: ClientFiles<'_>,
+        whose: impl FnOnce() -> String,
+    ) -> Result<Option<ClientConfig>, StartError> {
         if files == ClientFiles::default() {
             return Ok(None);
         }
         let tls = tls::client(&self.platform, files);
         tls.map(Some).map_err(|reason| StartError::Tls {
-            whose: format!("upstreams.{id}"),
+            whose: whose(),
             reason,
         })
     }

@@ -94,7 +94,7 @@ async fn certificates_that_cannot_be_used_are_mistakes() {
         write(folder.path(), &(config + routes));
         let (code, stdout, stderr) = finish(backstop(folder.path(), &["check"])).await;
         let is_good = mistake.is_none();
-        assert_eq!(code, Some(i32::from(!is_good)), "{stderr}");
+        assert_eq!(code, Some(if is_good { 0 } else { 78 }), "{stderr}");
         assert_eq!(stdout.contains("is good"), is_good, "{stdout}");
         let mistake = mistake.unwrap_or_default();
         assert!(stderr.contains(&mistake), "{mistake}: {stderr}");
