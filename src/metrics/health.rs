@@ -130,7 +130,7 @@ impl ScopeGauges {
             in_flight: gauges(
                 registry,
                 "backstop_upstream_attempts_in_flight",
-                "Attempts under way.",
+                "Attempts under way; open WebSockets are not among them.",
                 &["upstream"],
             )?,
             keys: KeyGauges::new(registry)?,
