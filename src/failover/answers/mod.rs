@@ -6,6 +6,7 @@
 //! outgoing        what is ready to go out
 //! segment         the part of a stream that one upstream sends
 //! continuability  whether a stream could continue elsewhere; resume: asks another upstream to do so
+//! interruption    what clients are told of an answer that ends before it is whole
 //! opaque          a body of unknown meaning
 //! relay           a WebSocket
 //! watched         bodies whose end is recorded
@@ -13,6 +14,7 @@
 
 pub(super) mod answer;
 pub(super) mod continuability;
+mod interruption;
 pub(super) mod opaque;
 pub(super) mod outgoing;
 pub(super) mod relay;

@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame};
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::interruption::interruption;
 use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
 use crate::config::UpstreamId;
@@ -138,16 +139,12 @@ impl OpaqueStream {
     /// The end of a body that is not whole.
     fn cut(&mut self, outcome: Outcome, why: &str) -> Result<Frame<Bytes>, BodyError> {
         self.is_broken = true;
-        let code = match outcome {
-            Outcome::Stopped => "shutting_down",
-            _ => "stream_interrupted",
-        };
+        let error = interruption(&outcome, why);
         self.end(outcome, Some(why.to_owned()));
         if !self.is_between_events {
             return Err(BodyError(why.to_owned()));
         }
         // OpenAI's and Anthropic's SDKs both take this for an error.
-        let error = json!({ "message": why, "type": "server_error", "param": null, "code": code });
         let data = json!({ "type": "error", "error": error });
         let event = format!("event: error\ndata: {data}\n\n");
         Ok(Frame::data(event.into()))

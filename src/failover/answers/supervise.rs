@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::outgoing::Outgoing;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
+use super::interruption::interruption;
 use super::watched::{StreamEnd, Watched, sum, tokens};
 use crate::affinity::Witness;
 use crate::event::{AttemptReport, Tokens};
@@ -244,17 +245,7 @@ impl SupervisedStream {
     /// The honest end of a stream that cannot go on.
     fn interrupt(&mut self, outcome: &Outcome, message: &str) {
         self.is_broken = true;
-        let code = match outcome {
-            Outcome::Stopped => "shutting_down",
-            _ => "stream_interrupted",
-        };
-        let mut error = json!({
-            "message": message,
-            // Agents that have no status to go by ask again for this.
-            "type": "server_error",
-            "param": null,
-            "code": code,
-        });
+        let mut error = interruption(outcome, message);
         // What the upstream says of it tells agents more: `tool_use_failed`, with what the model has written.
         if let Some(Value::Object(said)) = self.error.take().map(|error| *error) {
             let says_more = |name: &str, value: &Value| match name {
