@@ -131,9 +131,16 @@ async fn errors_come_in_the_shape_that_clients_read() {
 /// the model.
 #[tokio::test]
 async fn an_upstream_without_responses_is_asked_for_chats_from_then_on() {
+    let unknown = json!({"error": {"message": "unknown request", "type": "invalid_request_error"}});
+    for said in [json!({"detail": "Not Found"}), unknown] {
+        asked_for_chats_after(&said).await;
+    }
+}
+
+async fn asked_for_chats_after(said: &Value) {
     let (first, second) = simulators().await;
     first
-        .play(refusing(404, &json!({"detail": "Not Found"})).with_only_path("/responses"))
+        .play(refusing(404, said).with_only_path("/responses"))
         .await;
     let gateway = gateway(&first, &second, "ernie").await;
     for _ in 0..3 {

@@ -235,11 +235,14 @@ impl ErrorFields {
         &self.param
     }
 
-    /// Whether a 404 is about the path: a server that knows the path gives a reason of its own.
+    /// Whether a 404 of `/responses` may be about the path, whatever its words are: it names that path, or neither a model
+    /// nor something else that the request refers to.
     pub(super) fn names_no_model(&self) -> bool {
+        let is_about_model = self.param == "model" || self.words.contains("model");
         !self.is("model_not_found")
             && !self.words.starts_with("this model is only supported in")
-            && (self.is_mere_status() || self.words.contains("/responses"))
+            && !self.is_about_reference()
+            && (!is_about_model || self.words.contains("/responses"))
     }
 
     /// Whether a 404 says no more than that there is nothing at this path.

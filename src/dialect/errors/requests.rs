@@ -95,6 +95,8 @@ pub(super) const FEATURES: &[Mark] = &[
     Says("this model does not support"),
     Says("does not support effort level"),
     Begins("unsupported parameter: "),
+    // OpenAI, for a field of chats that it does not know
+    Begins("unrecognized request argument"),
     Begins("unsupported value: "),
     // llama.cpp
     Begins("image input is not supported"),

@@ -231,8 +231,16 @@ fn a_missing_path_is_told_from_a_missing_model() {
         r#"{"detail":"Not Found"}"#,
         r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#,
         r#"{"error":{"message":"Invalid URL (POST /v1/responses)","type":"invalid_request_error"}}"#,
+        r#"{"error":{"message":"unknown request","type":"invalid_request_error","code":null}}"#,
+        r#"{"error":{"message":"The requested resource was not found","type":"resource_not_found_error"}}"#,
     ] {
         assert_eq!(label(body), "endpoint_missing", "{body}");
+    }
+    for body in [
+        r#"{"error":{"message":"Conversation with id 'conv_1' not found.","code":null}}"#,
+        r#"{"error":{"message":"No such File object: file-1","code":null}}"#,
+    ] {
+        assert_eq!(label(body), "rejected", "{body}");
     }
     let no_model = r#"{"error":{"message":"model 'x' not found","type":"not_found_error"}}"#;
     assert_eq!(label(no_model), "model_unavailable");
