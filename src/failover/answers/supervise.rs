@@ -14,10 +14,10 @@ use hyper::body::{Body, Frame};
 use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::interruption::interruption;
 use super::outgoing::Outgoing;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
-use super::interruption::interruption;
 use super::watched::{StreamEnd, Watched, sum, tokens};
 use crate::affinity::Witness;
 use crate::event::{AttemptReport, Tokens};
