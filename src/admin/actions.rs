@@ -17,7 +17,7 @@ use crate::event::{Event, Events};
 use crate::health::Health;
 use crate::routing::{Candidate, RouteTable};
 use crate::wire::body::Body;
-use crate::wire::headers::has_media_type;
+use crate::wire::headers::{JSON_TYPE, has_media_type};
 use crate::wire::query::unescaped;
 
 /// What an operator wants to be done.
@@ -54,7 +54,7 @@ impl Action {
 
 /// The answer to a request that may not act.
 pub(super) fn refused(headers: &HeaderMap, token: Option<&Secret>) -> Option<Response<Body>> {
-    if !has_media_type(headers, "application/json") {
+    if !has_media_type(headers, JSON_TYPE) {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Some(respond::error(status, NOT_JSON));
     }

@@ -53,7 +53,7 @@ use crate::event::Events;
 use crate::history::History;
 use crate::metrics::{Metrics, Now};
 use crate::wire::body::{Body, Patience, read_whole};
-use crate::wire::headers::has_media_type;
+use crate::wire::headers::{JSON_TYPE, has_media_type};
 use crate::wire::host::check_host;
 use crate::wire::memory::Memory;
 use crate::wire::offload;
@@ -174,7 +174,7 @@ impl Admin {
 
     async fn explain(&self, head: &Parts, body: RequestBody) -> Response<Body> {
         // A page can send any other type without asking first.
-        if !has_media_type(&head.headers, "application/json") {
+        if !has_media_type(&head.headers, JSON_TYPE) {
             return text(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the question must come with content-type: application/json\n",

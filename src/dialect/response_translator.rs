@@ -12,7 +12,7 @@ use super::stream_translator::StreamTranslator;
 use super::translation::{Translation, WholeAnswer};
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
-use crate::wire::json;
+use crate::wire::json::{self, Field, Wanted, pick, wanted};
 
 /// Puts replies back into the client's API, where the upstream speaks another one.
 #[derive(Clone, Debug, Default)]
@@ -100,8 +100,15 @@ impl ResponseTranslator {
     }
 }
 
+wanted!(
+    /// What a request says about the form of a stream.
+    Options: stream_options
+);
+
 /// Whether a request for a chat wants to know what its stream costs.
 fn wants_usage(request: &[u8]) -> bool {
-    let request: Value = serde_json::from_slice(request).unwrap_or_default();
-    request["stream_options"]["include_usage"] == true
+    let request: Options<'_> = pick(request).unwrap_or_default();
+    let options = request.stream_options.get().map(serde_json::from_str);
+    let options: Value = options.and_then(Result::ok).unwrap_or_default();
+    options["include_usage"] == true
 }

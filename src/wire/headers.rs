@@ -7,8 +7,10 @@ use memchr::memchr;
 
 use super::waits::wait_until;
 
+/// The media type of JSON.
+pub const JSON_TYPE: &str = "application/json";
 /// The content type of the JSON that we write.
-pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub const JSON: HeaderValue = HeaderValue::from_static(JSON_TYPE);
 
 /// The media type of server-sent events.
 pub const EVENTS: &str = "text/event-stream";

@@ -6,10 +6,10 @@ mod linux;
 mod others;
 
 #[cfg(target_os = "linux")]
-pub use linux::{
-    limit_new_unacknowledged, limit_unacknowledged, limit_unsent, listens, turn_new_away,
-};
+use linux as system;
 #[cfg(not(target_os = "linux"))]
-pub use others::{
+use others as system;
+
+pub use system::{
     limit_new_unacknowledged, limit_unacknowledged, limit_unsent, listens, turn_new_away,
 };

@@ -29,15 +29,13 @@ use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
 use crate::upstream::{Reply, Seat};
 use crate::wire::body::Patience;
-use crate::wire::headers::has_media_type;
+use crate::wire::headers::{JSON_TYPE, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
 use crate::wire::upload::Sending;
 
 /// The largest answer that is accepted; images in base64 are the largest there are.
 pub(in crate::failover) const LARGEST_ANSWER: usize = 64 << 20;
-
-const JSON_TYPE: &str = "application/json";
 
 /// One attempt at one target.
 pub(in crate::failover) struct Attempt<'a> {

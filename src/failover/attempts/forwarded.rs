@@ -11,7 +11,7 @@ use super::deadline::{Deadline, Wait};
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
 use super::error_reply::{read_error, wait_asked_by};
 use super::forwarded_reply::{
-    JSON, error_inside, is_file, is_lacking, is_legible_error, is_page, is_readable, leads_past_us,
+    error_inside, is_file, is_lacking, is_legible_error, is_page, is_readable, leads_past_us,
     legible, length, outcome_by_status, says_something,
 };
 use super::in_flight::Limit;
@@ -29,7 +29,7 @@ use crate::outcome::{Blame, Defect, Outcome, Stage};
 use crate::request::ModelRequest;
 use crate::upstream::{Outbound, Reply};
 use crate::wire::body::{Patience, read_into};
-use crate::wire::headers::{self, EVENTS, has_media_type};
+use crate::wire::headers::{self, EVENTS, JSON_TYPE, has_media_type};
 use crate::wire::memory::Memory;
 use crate::wire::upload::{PIECE, Sending};
 use crate::wire::{multipart, offload};
@@ -89,7 +89,7 @@ impl ForwardedAttempt<'_> {
             return self.error(reply).await;
         }
         let is_success = matches!(reply.status, 200..=299);
-        let is_json = has_media_type(&reply.headers, JSON);
+        let is_json = has_media_type(&reply.headers, JSON_TYPE);
         if is_success && messages::is_batches(&request.path) && is_json {
             return self.batches(reply).await;
         }

@@ -14,9 +14,7 @@ use crate::outcome::Outcome;
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
 use crate::upstream::Reply;
-use crate::wire::headers::{EVENTS, PAGE, has_media_type};
-
-pub(super) const JSON: &str = "application/json";
+use crate::wire::headers::{EVENTS, JSON_TYPE, PAGE, has_media_type};
 
 /// Errors are unpacked: our key may be in them. So is what may be an error or tell the ids of objects, unless it is a part
 /// of a file.
@@ -30,7 +28,7 @@ pub(super) fn legible(reply: Reply) -> Reply {
 
 /// Whether a body may tell an error, or the ids of objects.
 pub(super) fn is_readable(headers: &HeaderMap) -> bool {
-    [JSON, EVENTS]
+    [JSON_TYPE, EVENTS]
         .iter()
         .any(|form| has_media_type(headers, form))
 }
