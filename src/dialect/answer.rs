@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use super::choices::Choices;
 use super::conversation::End;
 use super::errors::{classify_inner, failure};
-use super::{said, usage};
+use super::said;
+use super::usage::Counted;
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
@@ -37,8 +38,8 @@ pub(super) fn inspect(
     if let Some(error) = fields.error.get() {
         return Err(classify_inner(raw(error), retry_after));
     }
-    let usage = fields.usage.get();
-    let tokens = usage.and_then(|usage| usage::tokens(endpoint, usage));
+    let tokens = answer.usage.as_ref();
+    let tokens = tokens.and_then(|usage| usage.tokens(endpoint));
     let known = |is_silent| Ok(Inspected { is_silent, tokens });
     match content(endpoint, &answer, retry_after)? {
         Content::Some => known(false),
@@ -76,7 +77,9 @@ fn content(
     answer: &Answer<'_>,
     retry_after: Option<Duration>,
 ) -> Result<Content, Outcome> {
-    let Answer { fields, choices } = answer;
+    let Answer {
+        fields, choices, ..
+    } = answer;
     Ok(match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => {
             if choices.have_failed() {
@@ -121,14 +124,15 @@ fn raw(value: &str) -> &RawValue {
 wanted!(
     /// The fields of an answer, of whatever API, that show whether it is one.
     Fields:
-    error, data, output, content, stop_reason, input_tokens, code, message, status, usage
+    error, data, output, content, stop_reason, input_tokens, code, message, status
 );
 
-/// The same, and the choices of a chat.
+/// The same, the choices of a chat, and what it costs.
 #[derive(Debug, Default)]
 struct Answer<'a> {
     fields: Fields<'a>,
     choices: Choices<'a>,
+    usage: Option<Counted<'a>>,
 }
 
 impl<'a> Wanted<'a> for Answer<'a> {
@@ -137,11 +141,15 @@ impl<'a> Wanted<'a> for Answer<'a> {
     }
 
     fn read(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<bool, Broken> {
-        let is_theirs = name == "choices";
-        if is_theirs {
-            self.choices.read(reader)?;
+        match name {
+            "choices" => self.choices.read(reader)?,
+            "usage" => {
+                let earlier = self.usage.replace(Counted::read(reader)?);
+                return earlier.map_or(Ok(true), |_| Err(Broken::Twice));
+            }
+            _ => return Ok(false),
         }
-        Ok(is_theirs)
+        Ok(true)
     }
 }
 

@@ -4,6 +4,41 @@ use super::conversation::{Api, Usage};
 use super::{chat, messages, responses};
 use crate::event::Tokens;
 use crate::request::Endpoint;
+use crate::wire::json::{Broken, Reader};
+
+/// A usage object in an answer, read in the words of chats as it comes.
+#[derive(Debug, Default)]
+pub(super) struct Counted<'a> {
+    /// As it was written.
+    written: &'a str,
+    in_chats_words: Option<chat::Counts<'a>>,
+}
+
+impl<'a> Counted<'a> {
+    /// Reads the value that comes next.
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Broken> {
+        let mut in_chats_words = None;
+        let written = reader.decoded(|reader| {
+            in_chats_words = reader.try_pick()?;
+            Ok(())
+        })?;
+        Ok(Self {
+            written,
+            in_chats_words,
+        })
+    }
+
+    /// The tokens that it counts; `None`: it counts nothing.
+    pub(super) fn tokens(&self, endpoint: Endpoint) -> Option<Tokens> {
+        match Api::of(endpoint) {
+            Some(Api::Chat) | None => {
+                let counts = self.in_chats_words.as_ref()?;
+                chat::counted(counts).map(Tokens::from)
+            }
+            Some(_) => tokens(endpoint, self.written),
+        }
+    }
+}
 
 /// The tokens that a usage object counts, as it was written; `None`: it counts nothing.
 pub(super) fn tokens(endpoint: Endpoint, usage: &str) -> Option<Tokens> {

@@ -30,6 +30,7 @@ pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
 pub use usage::usage;
+pub(super) use usage::{Counts, counted};
 pub use write_answer::{call, write_answer};
 pub use write_request::write_request;
 pub use write_stream::Writer;

@@ -8,7 +8,7 @@ use crate::wire::json::{Field, Wanted, pick, wanted};
 
 wanted!(
     /// The usage, as providers write it.
-    Counts:
+    pub(in crate::dialect) Counts:
     prompt_tokens, completion_tokens, total_tokens,
     prompt_tokens_details, completion_tokens_details,
     /// `DeepSeek`.
@@ -21,10 +21,13 @@ wanted!(
     reasoning_tokens
 );
 
-/// Reads a usage object; `None`: it counts nothing. Gemini counts reasoning in `total_tokens` only, though it is output like
-/// any other.
+/// Reads a usage object; `None`: it counts nothing.
 pub fn usage(usage: &str) -> Option<Usage> {
-    let counts: Counts<'_> = pick(usage.as_bytes()).ok()?;
+    counted(&pick(usage.as_bytes()).ok()?)
+}
+
+/// The same for one that has been read. Gemini counts reasoning in `total_tokens` only, though it is output like any other.
+pub(in crate::dialect) fn counted(counts: &Counts<'_>) -> Option<Usage> {
     let of_prompt = Details::of(counts.prompt_tokens_details);
     let of_completion = Details::of(counts.completion_tokens_details);
     let input = most([counts.prompt_tokens, counts.input_tokens]);

@@ -134,6 +134,18 @@ impl<'a> Reader<'a> {
         Ok(wanted)
     }
 
+    /// The same; `None`: it is something else, or cannot be read. What is no JSON stays an error.
+    pub fn try_pick<W: Wanted<'a>>(&mut self) -> Result<Option<W>, Broken> {
+        self.peek();
+        let start = self.at;
+        let picked = self.pick().ok();
+        if picked.is_none() {
+            self.at = start;
+            self.skip()?;
+        }
+        Ok(picked)
+    }
+
     fn fill<W: Wanted<'a>>(&mut self, wanted: &mut W) -> Result<(), Broken> {
         self.object(|reader, name| {
             if let Some(field) = wanted.field(name) {
