@@ -42,11 +42,10 @@ impl Hosts {
 }
 
 fn unlisted_name(authority: &[u8], listed: &[Box<str>]) -> Option<String> {
-    let text = String::from_utf8_lossy(authority);
-    match host_of(&text) {
+    match std::str::from_utf8(authority).ok().and_then(host_of) {
         Some(host) if is_ours(host, listed) => None,
         Some(host) => Some(host.to_owned()),
-        None => Some(text.into_owned()),
+        None => Some(String::from_utf8_lossy(authority).into_owned()),
     }
 }
 
