@@ -116,86 +116,96 @@ impl Api {
     }
 
     /// Answers one request; never fails. Requests without an answer when `shutdown` becomes true are rejected.
-    pub async fn handle(&self, request: Request<RequestBody>, shutdown: Shutdown) -> Handled {
+    pub fn handle(
+        &self,
+        request: Request<RequestBody>,
+        shutdown: Shutdown,
+    ) -> impl Future<Output = Handled> {
         let (head, body) = request.into_parts();
         let mut record = RequestRecord::start(self.events.clone(), head.version, shutdown.clone());
         let origin = self.browsers.listed_origin(&head.headers);
-        // Boxed where it is made, because it is large, and would be copied with each step of its way.
-        let answering = caught::run(Box::pin(self.answer(head, body, &mut record)));
-        let reply = tokio::select! {
-            biased;
-            reply = answering => reply.unwrap_or(Err(Rejection::Panicked)),
-            () = stopping::is_over(shutdown) => Err(Rejection::Stopping),
-        };
-        let mut handled = match reply {
-            Ok(Reply::Upstream(answer)) => respond::with_answer(*answer, record),
-            Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record).into(),
-            Ok(Reply::Own(own)) => respond::with_own(&own, record).into(),
-            Ok(Reply::Options(headers)) => respond::with_options(headers, record).into(),
-            Err(rejection) => reject::respond(&rejection, record).into(),
-        };
-        // Errors as well: a page that cannot read an error does not learn what is wrong.
-        self.browsers
-            .open_to(origin, handled.response.headers_mut());
-        handled
+        // A block, since an async function keeps its large arguments twice.
+        async move {
+            // Boxed where it is made, because it is large, and would be copied with each step of its way.
+            let answering = caught::run(Box::pin(self.answer(head, body, &mut record)));
+            let reply = tokio::select! {
+                biased;
+                reply = answering => reply.unwrap_or(Err(Rejection::Panicked)),
+                () = stopping::is_over(shutdown) => Err(Rejection::Stopping),
+            };
+            let mut handled = match reply {
+                Ok(Reply::Upstream(answer)) => respond::with_answer(answer, record),
+                Ok(Reply::Waiting(waiting)) => respond::with_waiting(*waiting, record).into(),
+                Ok(Reply::Own(own)) => respond::with_own(&own, record).into(),
+                Ok(Reply::Options(headers)) => respond::with_options(headers, record).into(),
+                Err(rejection) => reject::respond(&rejection, record).into(),
+            };
+            // Errors as well: a page that cannot read an error does not learn what is wrong.
+            self.browsers
+                .open_to(origin, handled.response.headers_mut());
+            handled
+        }
     }
 
-    async fn answer(
+    fn answer(
         &self,
         head: Parts,
         body: RequestBody,
         record: &mut RequestRecord,
-    ) -> Result<Reply, Rejection> {
+    ) -> impl Future<Output = Result<Reply, Rejection>> {
         record.client_api = ClientApi::of(head.uri.path(), &head.headers);
-        if head.extensions.get::<Overloaded>().is_some() {
-            record.endpoint = Endpoint::of(&head.method, head.uri.path());
-            return Err(Rejection::Overloaded);
-        }
-        check_host(&head)?;
-        if !is_served(&head.method) {
-            return Err(Rejection::Method);
-        }
-        self.browsers.admit(&head)?;
-        if head.method == Method::OPTIONS {
-            // Before the check of the key: browsers send this request without one.
-            return Ok(Reply::Options(self.browsers.options(&head)));
-        }
-        let path = Path::of(&head.uri)?;
-        record.client_api = ClientApi::of(path.without_query(), &head.headers);
-        record.endpoint = Endpoint::of(&head.method, path.without_query());
-        if let Some(ratio) = self.traced {
-            record.trace = Trace::of(&head.headers, ratio);
-        }
-        let slot = Arc::clone(&self.slots).try_acquire_owned();
-        record.hold(slot.map_err(|_| Rejection::TooBusy)?);
-        let client = self.clients.identify(&head.headers)?;
-        if let Some(client) = client {
-            admit::identified(client, record)?;
-        }
-        record.credential = self.clients.own_credential(&head.headers);
-        record.watch_patience(&self.give_ups, &head.headers);
-        if matches!(head.method, Method::GET | Method::HEAD)
-            && let Some(own) = Box::pin(self.own(client, record.client_api, &path)).await
-        {
-            return own.map(Reply::Own);
-        }
-        if upgrade::is_wanted(&head) {
-            let mut request = upgrade::request(record, head, path, &body)?;
+        // A block, since an async function keeps its large arguments twice.
+        async move {
+            if head.extensions.get::<Overloaded>().is_some() {
+                record.endpoint = Endpoint::of(&head.method, head.uri.path());
+                return Err(Rejection::Overloaded);
+            }
+            check_host(&head)?;
+            if !is_served(&head.method) {
+                return Err(Rejection::Method);
+            }
+            self.browsers.admit(&head)?;
+            if head.method == Method::OPTIONS {
+                // Before the check of the key: browsers send this request without one.
+                return Ok(Reply::Options(self.browsers.options(&head)));
+            }
+            let path = Path::of(&head.uri)?;
+            record.client_api = ClientApi::of(path.without_query(), &head.headers);
+            record.endpoint = Endpoint::of(&head.method, path.without_query());
+            if let Some(ratio) = self.traced {
+                record.trace = Trace::of(&head.headers, ratio);
+            }
+            let slot = Arc::clone(&self.slots).try_acquire_owned();
+            record.hold(slot.map_err(|_| Rejection::TooBusy)?);
+            let client = self.clients.identify(&head.headers)?;
+            if let Some(client) = client {
+                admit::identified(client, record)?;
+            }
+            record.credential = self.clients.own_credential(&head.headers);
+            record.watch_patience(&self.give_ups, &head.headers);
+            if matches!(head.method, Method::GET | Method::HEAD)
+                && let Some(own) = Box::pin(self.own(client, record.client_api, &path)).await
+            {
+                return own.map(Reply::Own);
+            }
+            if upgrade::is_wanted(&head) {
+                let mut request = upgrade::request(record, head, path, &body)?;
+                record.read(request.received_at);
+                admit::admit(client, &request, record)?;
+                request.pinned_to = self.failover.owner(&request).await;
+                return Box::pin(self.serve(Arc::new(request), record)).await;
+            }
+            let bounds = (self.limits, self.failover.memory());
+            let mut request = read::request(record, head, path, body, bounds).await?;
             record.read(request.received_at);
             admit::admit(client, &request, record)?;
             request.pinned_to = self.failover.owner(&request).await;
-            return Box::pin(self.serve(Arc::new(request), record)).await;
+            if request.endpoint == Endpoint::Other {
+                // Boxed like all that is seldom needed, so that others do not carry room for it.
+                return Box::pin(self.forward(&request, record)).await;
+            }
+            self.serve(Arc::new(request), record).await
         }
-        let bounds = (self.limits, self.failover.memory());
-        let mut request = read::request(record, head, path, body, bounds).await?;
-        record.read(request.received_at);
-        admit::admit(client, &request, record)?;
-        request.pinned_to = self.failover.owner(&request).await;
-        if request.endpoint == Endpoint::Other {
-            // Boxed like all that is seldom needed, so that others do not carry room for it.
-            return Box::pin(self.forward(&request, record)).await;
-        }
-        self.serve(Arc::new(request), record).await
     }
 
     /// Requests that we answer ourselves.

@@ -35,66 +35,70 @@ pub(super) struct BodyLimits {
 }
 
 /// Reads a whole request.
-pub(super) async fn request(
+pub(super) fn request(
     record: &RequestRecord,
     head: Parts,
     path: Path,
     body: RequestBody,
     (limits, memory): (BodyLimits, &Memory),
-) -> Result<ModelRequest, Rejection> {
-    let patience = Patience {
-        idle: limits.idle,
-        until: record.began() + limits.total,
-    };
-    let mut share = memory.share();
-    let mut body = read_into(&mut share, body, limits.body, patience).await?;
+) -> impl Future<Output = Result<ModelRequest, Rejection>> {
+    let method = head.method;
     let hints = Hints::of(&head.headers);
     let mut headers = auth::for_upstream(head.headers);
-    if let Some(codings) = codings(record.endpoint, &mut headers) {
-        let mut unpacked = memory.share();
-        // Decompressing a kilobyte may cost as much work as reading a few hundred kilobytes.
-        let size = body.len().saturating_mul(MOST_UNPACKED);
-        let unpack = || unpack(&codings, body, limits.body, &mut unpacked);
-        body = offload::run(size, unpack).await?;
-        share = unpacked;
+    // A block, since an async function keeps its large arguments twice.
+    async move {
+        let patience = Patience {
+            idle: limits.idle,
+            until: record.began() + limits.total,
+        };
+        let mut share = memory.share();
+        let mut body = read_into(&mut share, body, limits.body, patience).await?;
+        if let Some(codings) = codings(record.endpoint, &mut headers) {
+            let mut unpacked = memory.share();
+            // Decompressing a kilobyte may cost as much work as reading a few hundred kilobytes.
+            let size = body.len().saturating_mul(MOST_UNPACKED);
+            let unpack = || unpack(&codings, body, limits.body, &mut unpacked);
+            body = offload::run(size, unpack).await?;
+            share = unpacked;
+        }
+        if let Some(model) = path.deployment() {
+            share.keep_up_with(body.len() + model.len())?;
+            body = offload::at_once(body.len(), || with_model(&headers, body, model));
+        }
+        let body = share.hold(body);
+        let look = || look_into(record.endpoint, &method, &headers, &body);
+        let seen = offload::scan(body.len(), look).await?;
+        let named = seen.model.as_ref().map_or("", |field| &field.name);
+        let hints = hints?;
+        if seen.reasoning || facts(named).thinks {
+            record.progress.thinking_begins();
+        }
+        Ok(ModelRequest {
+            id: record.id.clone(),
+            trace: record.trace,
+            received_at: Instant::now(),
+            client: record.client.clone(),
+            client_api: record.client_api,
+            endpoint: record.endpoint,
+            method,
+            path: path.into_text(),
+            headers,
+            credential: record.credential.clone(),
+            body,
+            model: seen.model,
+            streaming: seen.streaming && record.endpoint.can_stream(),
+            progress: record.progress.clone(),
+            demands: seen.demands,
+            alternatives: seen.alternatives,
+            max_output: seen.max_output,
+            store: seen.store,
+            pinned_to: None,
+            session: seen.session,
+            retries: hints.retries,
+            patience: hints.patience.or_else(|| record.expected_patience()),
+            control: hints.control,
+        })
     }
-    if let Some(model) = path.deployment() {
-        share.keep_up_with(body.len() + model.len())?;
-        body = offload::at_once(body.len(), || with_model(&headers, body, model));
-    }
-    let body = share.hold(body);
-    let look = || look_into(record.endpoint, &head.method, &headers, &body);
-    let seen = offload::scan(body.len(), look).await?;
-    let named = seen.model.as_ref().map_or("", |field| &field.name);
-    let hints = hints?;
-    if seen.reasoning || facts(named).thinks {
-        record.progress.thinking_begins();
-    }
-    Ok(ModelRequest {
-        id: record.id.clone(),
-        trace: record.trace,
-        received_at: Instant::now(),
-        client: record.client.clone(),
-        client_api: record.client_api,
-        endpoint: record.endpoint,
-        method: head.method,
-        path: path.into_text(),
-        headers,
-        credential: record.credential.clone(),
-        body,
-        model: seen.model,
-        streaming: seen.streaming && record.endpoint.can_stream(),
-        progress: record.progress.clone(),
-        demands: seen.demands,
-        alternatives: seen.alternatives,
-        max_output: seen.max_output,
-        store: seen.store,
-        pinned_to: None,
-        session: seen.session,
-        retries: hints.retries,
-        patience: hints.patience.or_else(|| record.expected_patience()),
-        control: hints.control,
-    })
 }
 
 /// The codings in which a body is packed that has to be read; they no longer hold once it is unpacked. What is neither

@@ -77,9 +77,10 @@ pub(super) struct RequestRecord {
 }
 
 impl RequestRecord {
-    pub(super) fn start(events: Events, version: Version, shutdown: Shutdown) -> Self {
+    /// Boxed, because it is handed on often.
+    pub(super) fn start(events: Events, version: Version, shutdown: Shutdown) -> Box<Self> {
         events.emit(&Event::RequestStarted);
-        Self {
+        Box::new(Self {
             id: RequestId::random(),
             trace: None,
             client: None,
@@ -110,7 +111,7 @@ impl RequestRecord {
             slot: None,
             give_ups: None,
             is_finished: false,
-        }
+        })
     }
 
     /// Holds the request's slot among the requests in flight until the request is over.

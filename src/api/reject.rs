@@ -355,7 +355,7 @@ fn packed_wrongly(error: &CodingError) -> ErrorResponse {
 }
 
 /// The error response for a rejection.
-pub(super) fn respond(rejection: &Rejection, mut record: RequestRecord) -> Response<Body> {
+pub(super) fn respond(rejection: &Rejection, mut record: Box<RequestRecord>) -> Response<Body> {
     let error_response = rejection.error_response();
     let body = error_response.body(record.client_api, record.id.as_str());
     let mut response = Response::new(full(body));

@@ -23,7 +23,7 @@ const UPSTREAM: HeaderName = HeaderName::from_static("x-backstop-upstream");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
 
 /// The response that passes an upstream's answer on.
-pub(super) fn with_answer(mut answer: Answer, mut record: RequestRecord) -> Handled {
+pub(super) fn with_answer(mut answer: Box<Answer>, mut record: Box<RequestRecord>) -> Handled {
     record.answered_by(&answer);
     record.answering(answer.status, Some(answer.waited));
     let mut headers = headers_of(&mut answer, &record);
@@ -59,7 +59,7 @@ fn fitting(headers: HeaderMap) -> HeaderMap {
 }
 
 /// The response to a stream whose upstream is silent: head and keep-alive comments now, the answer later.
-pub(super) fn with_waiting(waiting: Waiting, mut record: RequestRecord) -> Response<Body> {
+pub(super) fn with_waiting(waiting: Waiting, mut record: Box<RequestRecord>) -> Response<Body> {
     record.answering(200, None);
     let mut response = Response::new(full(""));
     let headers = response.headers_mut();
@@ -87,7 +87,7 @@ impl From<Value> for Own {
 }
 
 /// The response with our own content.
-pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
+pub(super) fn with_own(own: &Own, mut record: Box<RequestRecord>) -> Response<Body> {
     let mut response = Response::new(full(own.json.to_string()));
     let headers = response.headers_mut();
     if let Some((name, text)) = &own.note {
@@ -101,7 +101,7 @@ pub(super) fn with_own(own: &Own, mut record: RequestRecord) -> Response<Body> {
 }
 
 /// The response to an OPTIONS request, which has headers only.
-pub(super) fn with_options(headers: HeaderMap, mut record: RequestRecord) -> Response<Body> {
+pub(super) fn with_options(headers: HeaderMap, mut record: Box<RequestRecord>) -> Response<Body> {
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::NO_CONTENT;
     *response.headers_mut() = headers;

@@ -21,7 +21,7 @@ pub(super) struct RecordedStream<S: Watched> {
     stream: S,
     /// The part of the last frame that is still to be sent.
     rest: Bytes,
-    record: Option<RequestRecord>,
+    record: Option<Box<RequestRecord>>,
     /// The result that is recorded if the whole body is sent.
     whole: RequestResult,
     stopping: Stopping,
@@ -30,7 +30,7 @@ pub(super) struct RecordedStream<S: Watched> {
 }
 
 impl<S: Watched> RecordedStream<S> {
-    pub(super) fn new(stream: S, record: RequestRecord, whole: RequestResult) -> Self {
+    pub(super) fn new(stream: S, record: Box<RequestRecord>, whole: RequestResult) -> Self {
         let mut tallied = Self {
             stream,
             rest: Bytes::new(),

@@ -90,7 +90,11 @@ fn for_upstream(sent: HeaderMap) -> HeaderMap {
 }
 
 /// The response to a handshake that an upstream has accepted; the relay then uses the client's connection.
-pub(super) fn respond(relay: Box<Relay>, headers: HeaderMap, record: RequestRecord) -> Handled {
+pub(super) fn respond(
+    relay: Box<Relay>,
+    headers: HeaderMap,
+    record: Box<RequestRecord>,
+) -> Handled {
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;

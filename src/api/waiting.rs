@@ -53,7 +53,7 @@ impl Waiting {
         }
     }
 
-    pub(super) fn into_body(self, record: RequestRecord) -> Body {
+    pub(super) fn into_body(self, record: Box<RequestRecord>) -> Body {
         WaitingBody {
             stopping: Stopping::new(record.progress.shutdown().clone()),
             waiting: Some((self, record)),
@@ -64,7 +64,7 @@ impl Waiting {
 }
 
 struct WaitingBody {
-    waiting: Option<(Waiting, RequestRecord)>,
+    waiting: Option<(Waiting, Box<RequestRecord>)>,
     answer: Option<Body>,
     stopping: Stopping,
 }
@@ -94,7 +94,7 @@ impl WaitingBody {
 }
 
 /// The rest of the body if there is no answer for a reason of our own.
-fn ended(error: &ErrorResponse, endpoint: Endpoint, record: RequestRecord) -> Body {
+fn ended(error: &ErrorResponse, endpoint: Endpoint, record: Box<RequestRecord>) -> Body {
     let client_api = record.client_api;
     record.finish(RequestResult::Broken);
     let error = error.error_for(client_api);
@@ -106,7 +106,7 @@ fn body_of(
     run: Result<Answer, Exhausted>,
     endpoint: Endpoint,
     model: &str,
-    mut record: RequestRecord,
+    mut record: Box<RequestRecord>,
 ) -> Body {
     match run {
         Err(exhausted) => {

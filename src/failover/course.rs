@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::attempts::ending::{AttemptAnswer, Failure, ReceivedError};
+use super::attempts::ending::{AttemptAnswer, Ended, Failure, ReceivedError};
 use super::attempts::in_flight::InFlightAttempt;
 use super::decisions::budget::Expense;
 use super::decisions::decide::{InFlight, Next, Situation, StartReason, at_once, next};
@@ -15,12 +15,13 @@ use super::decisions::skip::SkipReason;
 use super::decisions::target::Target;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
-use super::race::{Alarm, Ended, Race, Step};
+use super::race::{Alarm, Race, Step};
 use super::run::{Chosen, Run};
 use crate::config::UpstreamId;
 use crate::event::{Event, InPlaceOf, Phase};
 use crate::health::Permit;
 use crate::outcome::Outcome;
+use crate::wire::offload;
 
 /// How far a request has got.
 pub(super) struct Course<'r, 'a> {
@@ -39,8 +40,8 @@ pub(super) struct Course<'r, 'a> {
 
 /// The attempt that won, and the log of all attempts.
 pub(super) struct WinningAttempt {
-    pub(super) answer: AttemptAnswer,
-    pub(super) attempt: InFlightAttempt,
+    pub(super) answer: Box<AttemptAnswer>,
+    pub(super) attempt: Box<InFlightAttempt>,
     pub(super) log: AttemptLog,
     /// Who should have answered, if somebody else did.
     pub(super) in_place_of: Option<InPlaceOf>,
@@ -49,8 +50,8 @@ pub(super) struct WinningAttempt {
 impl WinningAttempt {
     /// `race`: those that are still in flight come too late.
     pub(super) fn new(
-        answer: AttemptAnswer,
-        attempt: InFlightAttempt,
+        answer: Box<AttemptAnswer>,
+        attempt: Box<InFlightAttempt>,
         mut log: AttemptLog,
         race: Race<'_>,
         in_place_of: Option<InPlaceOf>,
@@ -85,6 +86,12 @@ impl<'r, 'a> Course<'r, 'a> {
             has_turn: false,
             doubted: Vec::new(),
         }
+    }
+
+    /// Finds the first candidate. A large request waits for its turn to be looked at.
+    pub(super) async fn find_first(&mut self) {
+        let size = self.run.request.body.len();
+        offload::scan(size, || self.plan.has(0)).await;
     }
 
     /// Goes on until there is an answer, or nothing can help any more.
@@ -229,12 +236,12 @@ impl<'r, 'a> Course<'r, 'a> {
     /// The attempt at this place of the race has ended.
     async fn ended(&mut self, place: usize, result: Ended) -> Option<End> {
         let (choice, attempt) = self.race.take(place).into_attempt();
-        let is_rejection = result.as_ref().is_ok_and(AttemptAnswer::is_rejection);
+        let is_rejection = result.as_ref().is_ok_and(|answer| answer.is_rejection());
         let is_doubted = is_rejection && self.is_doubtful(choice).await;
         let failure = match result {
             Ok(answer) if is_doubted => {
                 self.doubted.push(choice);
-                Failure::doubtful(answer)
+                Failure::doubtful(*answer)
             }
             Ok(answer) => return Some(End::Answered(choice, answer, attempt)),
             Err(failure) => failure,
@@ -252,7 +259,7 @@ impl<'r, 'a> Course<'r, 'a> {
     async fn failed(
         &mut self,
         choice: usize,
-        attempt: InFlightAttempt,
+        attempt: Box<InFlightAttempt>,
         failure: Failure,
     ) -> Option<End> {
         let is_silent = failure.is_silent();
@@ -288,8 +295,8 @@ impl<'r, 'a> Course<'r, 'a> {
     fn won(
         &mut self,
         choice: usize,
-        answer: AttemptAnswer,
-        attempt: InFlightAttempt,
+        answer: Box<AttemptAnswer>,
+        attempt: Box<InFlightAttempt>,
     ) -> WinningAttempt {
         if let Some(place) = self.place() {
             place.succeeded();
@@ -381,13 +388,9 @@ impl<'r, 'a> Course<'r, 'a> {
 }
 
 /// What ends the course of a request.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one for each request, and it is taken apart at once"
-)]
 enum End {
     /// By the candidate of this number.
-    Answered(usize, AttemptAnswer, InFlightAttempt),
+    Answered(usize, Box<AttemptAnswer>, Box<InFlightAttempt>),
     /// The failure rules out a failover.
     Final,
 }

@@ -17,7 +17,9 @@ use http::Method;
 use tokio::time::{Instant, timeout_at};
 
 use super::answers::answer::Answer;
-use super::attempts::ending::{AttemptAnswer, AttemptBody, Failure, ReceivedError, UpstreamError};
+use super::attempts::ending::{
+    AttemptAnswer, AttemptBody, Ended, Failure, ReceivedError, UpstreamError,
+};
 use super::attempts::forwarded::ForwardedAttempt;
 use super::attempts::in_flight::InFlightAttempt;
 use super::course::WinningAttempt;
@@ -27,7 +29,7 @@ use super::decisions::targets::{Targets, is_stateless};
 use super::engine::Failover;
 use super::exhausted::Exhausted;
 use super::log::AttemptLog;
-use super::race::{Ended, Race, Racer, Step};
+use super::race::{Race, Racer, Step};
 use super::run::Run;
 use crate::event::Phase;
 use crate::outcome::{Blame, Outcome};
@@ -197,7 +199,7 @@ impl<'a> Forwarding<'_, 'a> {
             Ok(answer) if is_last && self.stands(&answer) => {
                 return Ok(self.won(answer, attempt));
             }
-            Ok(answer) => self.refused(answer, &target, is_elsewhere),
+            Ok(answer) => self.refused(*answer, &target, is_elsewhere),
             Err(failure) => failure,
         };
         self.log.took(attempt.elapsed());
@@ -256,7 +258,7 @@ impl<'a> Forwarding<'_, 'a> {
         failure
     }
 
-    fn won(&mut self, answer: AttemptAnswer, attempt: InFlightAttempt) -> WinningAttempt {
+    fn won(&mut self, answer: Box<AttemptAnswer>, attempt: Box<InFlightAttempt>) -> WinningAttempt {
         if answer.outcome == Outcome::Success && is_stateless(self.run.request) {
             self.run.succeeded();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::attempts::ending::{AttemptAnswer, Failure};
+use super::attempts::ending::Ended;
 use super::attempts::in_flight::InFlightAttempt;
 
 /// How often a slow attempt checks whether its upstream is still in rotation.
@@ -18,14 +18,11 @@ const NEVER: Duration = Duration::from_secs(86_400);
 /// What an attempt does.
 pub(super) type Exchange<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
-/// How an attempt has ended.
-pub(super) type Ended = Result<AttemptAnswer, Failure>;
-
 /// One attempt with its exchange.
 pub(super) struct Racer<'a> {
     /// The index of its candidate in the plan.
     choice: usize,
-    attempt: InFlightAttempt,
+    attempt: Box<InFlightAttempt>,
     exchange: Exchange<'a>,
     /// When it must be looked at; `None`: not before something happens.
     alarm_at: Option<Instant>,
@@ -35,10 +32,6 @@ pub(super) struct Racer<'a> {
 }
 
 /// What happened in a race.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is taken apart at once, and usually there is one for each request"
-)]
 pub(super) enum Step {
     /// The attempt at this place has ended.
     Ended(usize, Ended),
@@ -50,7 +43,7 @@ impl<'a> Racer<'a> {
     /// `hedge_after`: when a hedged request may start.
     pub(super) fn new(
         choice: usize,
-        attempt: InFlightAttempt,
+        attempt: Box<InFlightAttempt>,
         exchange: Exchange<'a>,
         hedge_after: Option<Duration>,
     ) -> Self {
@@ -67,7 +60,7 @@ impl<'a> Racer<'a> {
     }
 
     /// What it was about: the index of its candidate in the plan, and the attempt.
-    pub(super) fn into_attempt(self) -> (usize, InFlightAttempt) {
+    pub(super) fn into_attempt(self) -> (usize, Box<InFlightAttempt>) {
         (self.choice, self.attempt)
     }
 
@@ -146,7 +139,7 @@ impl<'a> Race<'a> {
     }
 
     /// The attempts that are still in flight when another one has answered.
-    pub(super) fn into_losers(self) -> impl Iterator<Item = InFlightAttempt> {
+    pub(super) fn into_losers(self) -> impl Iterator<Item = Box<InFlightAttempt>> {
         self.racers.into_iter().map(|racer| racer.attempt)
     }
 

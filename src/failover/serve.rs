@@ -15,7 +15,6 @@ use super::log::AttemptLog;
 use super::run::Run;
 use crate::request::ModelRequest;
 use crate::routing::Rule;
-use crate::wire::offload;
 
 impl Failover {
     /// Tries the candidates of a rule, best first, until one answers or reports that the request itself is invalid.
@@ -27,10 +26,9 @@ impl Failover {
         let run = Run::new(&self, &request, &rule, None).await;
         let continuation = run.continuation;
         let order = Order::new(&rule, RoutingRequest::of(&request), fastrand::f64);
-        let mut plan = AttemptPlan::new(order, &self.memory);
-        let find_first = || plan.has(0);
-        offload::scan(request.body.len(), find_first).await;
+        let plan = AttemptPlan::new(order, &self.memory);
         let mut course = Course::new(&run, plan, AttemptLog::default());
+        course.find_first().await;
         let winner = match course.finish().await {
             Ok(winner) => winner,
             Err(exhausted) => return Answer::or_upstream_error(exhausted),

@@ -10,7 +10,6 @@ use super::base_url::BaseUrl;
 use super::credential::Credential;
 use super::key::{Key, Renewal, RenewedKey};
 use super::network::Client;
-use super::reply::Reply;
 use super::seats::{Seat, Seats};
 use super::spelling::Spelling;
 use crate::catalogue::Dialect;
@@ -252,12 +251,7 @@ impl Upstream {
         others.fold(body, |body, secret| secret.hide_in(body))
     }
 
-    /// A reply without them in its headers.
-    pub(super) fn discreet(&self, key: usize, mut reply: Reply) -> Reply {
-        self.hide_key(key, &mut reply.headers);
-        reply
-    }
-
+    /// Hides them in the headers of a reply.
     pub(super) fn hide_key(&self, key: usize, headers: &mut HeaderMap) {
         if let Some(key) = self.keys.get(key) {
             key.hide_in_headers(headers);

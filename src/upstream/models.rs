@@ -83,7 +83,7 @@ impl Upstream {
     ) -> Result<Vec<ListedModel>, NoList> {
         let until = Instant::now() + patience;
         let sending = timeout_at(until, self.send(key, self.question())).await;
-        let reply = sending
+        let mut reply = sending
             .map_err(|_| NoList::TooLate)?
             .map_err(NoList::NoReply)?;
         if reply.status != 200 {
@@ -93,7 +93,8 @@ impl Upstream {
             idle: patience,
             until,
         };
-        let body = match read_whole(reply.unpacked().body, LARGEST, patience).await {
+        reply.unpack();
+        let body = match read_whole(reply.body, LARGEST, patience).await {
             Ok(body) => body,
             Err(_) if Instant::now() >= until => return Err(NoList::TooLate),
             Err(_) => return Err(NoList::NotAList),

@@ -41,9 +41,8 @@ impl Reply {
         }
     }
 
-    /// The reply with its body unpacked, if it came packed in a coding that we know, although none was asked for.
-    #[must_use]
-    pub fn unpacked(mut self) -> Self {
+    /// Unpacks its body, if it came packed in a coding that we know, although none was asked for.
+    pub fn unpack(&mut self) {
         let coding = self.headers.get(CONTENT_ENCODING);
         let coding = coding.and_then(|coding| Unpacking::of(coding.to_str().ok()?));
         if coding.is_some() && !self.body.is_end_stream() {
@@ -51,7 +50,6 @@ impl Reply {
             self.headers.remove(CONTENT_LENGTH);
             self.body.unpacking = coding;
         }
-        self
     }
 }
 

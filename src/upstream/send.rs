@@ -4,11 +4,11 @@ use std::error::Error;
 use std::io;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use super::credential::repeat_as_api_key;
-use super::network::{ClientError, ProxyError};
-use super::{Outbound, Reply, Upstream, deployment, shortage};
+use super::network::{ClientError, PooledBody, ProxyError};
+use super::{Outbound, Reply, Seat, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
 use crate::wire::upload::Upload;
 
@@ -24,12 +24,28 @@ pub struct SendError {
 impl Upstream {
     /// Sends a request with one of the keys and waits for the head of the reply. Dropping the future cancels the
     /// exchange at once.
-    pub async fn send(&self, key: usize, mut outbound: Outbound) -> Result<Reply, SendError> {
+    pub fn send(
+        &self,
+        key: usize,
+        mut outbound: Outbound,
+    ) -> impl Future<Output = Result<Reply, SendError>> {
         let is_repeatable = outbound.is_repeatable;
         let seat = outbound.seat.take();
-        let request = self.request(key, outbound)?;
-        let exchange = self.client.request(request, is_repeatable);
-        let response = exchange.await.map_err(failure)?;
+        let request = self.request(key, outbound);
+        // A block, since an async function keeps its large arguments twice.
+        async move {
+            let response = self.client.request(request?, is_repeatable).await;
+            self.reply(key, seat, response.map_err(failure)?)
+        }
+    }
+
+    /// What is made of a head that has come.
+    fn reply(
+        &self,
+        key: usize,
+        seat: Option<Seat>,
+        response: Response<PooledBody>,
+    ) -> Result<Reply, SendError> {
         if response.status().is_informational() {
             return Err(SendError {
                 outcome: Outcome::InvalidReply(Defect::Protocol),
@@ -45,7 +61,8 @@ impl Upstream {
         }
         let mut reply = Reply::new(response);
         reply.body.keep(seat);
-        Ok(self.discreet(key, reply))
+        self.hide_key(key, &mut reply.headers);
+        Ok(reply)
     }
 
     pub(super) fn request(

@@ -29,8 +29,9 @@ impl Upstream {
         let request = self.request(key, outbound)?;
         let mut response = self.client.upgrade(request).await.map_err(failure)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            let reply = Reply::new(response.map(PooledBody::alone));
-            return Ok(Upgrade::Refused(self.discreet(key, reply)));
+            let mut reply = Reply::new(response.map(PooledBody::alone));
+            self.hide_key(key, &mut reply.headers);
+            return Ok(Upgrade::Refused(reply));
         }
         let connection = hyper::upgrade::on(&mut response).await;
         let connection = connection.map_err(|error| SendError {

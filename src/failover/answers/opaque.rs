@@ -39,7 +39,7 @@ pub struct OpaqueStream {
     /// Cuts the events out among which an error may be; `None` where there can be none.
     framer: Option<Framer>,
     /// `None` once it is over.
-    attempt: Option<InFlightAttempt>,
+    attempt: Option<Box<InFlightAttempt>>,
     /// The outcome of the attempt if the body is complete.
     outcome: Outcome,
     witness: Option<Witness>,
@@ -56,7 +56,7 @@ impl OpaqueStream {
     pub(super) fn new(
         body: Opaque,
         outcome: Outcome,
-        attempt: InFlightAttempt,
+        attempt: Box<InFlightAttempt>,
         witness: Option<Witness>,
     ) -> Self {
         let timers = Timers::start(body.limits, Instant::now());

@@ -45,7 +45,7 @@ const REASON_OF_DRAIN: &str = "the proxy is stopping, connect again";
 #[derive(Debug)]
 pub struct Relay {
     upstream: Upgraded,
-    attempt: InFlightAttempt,
+    attempt: Box<InFlightAttempt>,
     /// How long the upstream may take nothing.
     patience: Duration,
     _seat: Option<Seat>,
@@ -73,7 +73,7 @@ enum End {
 }
 
 impl Relay {
-    pub(super) fn new(opened: Opened, mut attempt: InFlightAttempt) -> Self {
+    pub(super) fn new(opened: Opened, mut attempt: Box<InFlightAttempt>) -> Self {
         attempt.settled();
         Self {
             upstream: opened.connection,

@@ -44,7 +44,7 @@ pub(super) type Resuming = OwnTask<Result<Resumed, NotResumed>>;
 #[derive(Debug)]
 pub(super) struct Resumed {
     pub(super) held: Held,
-    pub(super) attempt: InFlightAttempt,
+    pub(super) attempt: Box<InFlightAttempt>,
     pub(super) splicer: Splicer,
     /// The attempts that failed before it.
     pub(super) attempts: Vec<AttemptReport>,

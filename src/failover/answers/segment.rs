@@ -19,7 +19,7 @@ use crate::upstream::ReplyBody;
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) rest: ReplyBody,
-    pub(super) attempt: InFlightAttempt,
+    pub(super) attempt: Box<InFlightAttempt>,
     pub(super) timers: Timers,
     /// What its errors must not show.
     secrets: Secrets,
@@ -52,7 +52,7 @@ impl Segment {
     pub(super) fn new(
         rest: ReplyBody,
         limits: StreamTimeouts,
-        mut attempt: InFlightAttempt,
+        mut attempt: Box<InFlightAttempt>,
         since: Instant,
         secrets: Secrets,
     ) -> Self {

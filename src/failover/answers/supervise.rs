@@ -74,7 +74,7 @@ impl SupervisedStream {
     /// continues if it breaks off.
     pub(super) fn new(
         held: Held,
-        attempt: InFlightAttempt,
+        attempt: Box<InFlightAttempt>,
         witness: Option<Witness>,
         earlier: Vec<AttemptReport>,
         resume: Option<Resume>,

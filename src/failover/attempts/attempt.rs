@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::clients_account::about_clients_account;
 use super::commit::{Committed, Hold, hold};
 use super::deadline::{Deadline, Wait};
-use super::ending::{AttemptAnswer, AttemptBody, Failure};
+use super::ending::{AttemptAnswer, AttemptBody, Ended, Failure};
 use super::error_reply::wait_asked_by;
 use super::events::EventStream;
 use super::handshake;
@@ -27,7 +27,7 @@ use crate::failover::decisions::target::Target;
 use crate::failover::translation::reserve;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
-use crate::upstream::{Reply, Seat};
+use crate::upstream::{Outbound, Reply, Seat};
 use crate::wire::body::Patience;
 use crate::wire::headers::{JSON_TYPE, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
@@ -70,38 +70,38 @@ pub(in crate::failover) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Asks for an answer. `translated`: the request in the upstream's words; putting it so may take a while in which nobody
     /// waits for the upstream.
-    pub(in crate::failover) async fn run(
+    pub(in crate::failover) fn run(
         self,
         translated: Result<UpstreamRequest, Failure>,
-    ) -> Result<AttemptAnswer, Failure> {
+    ) -> impl Future<Output = Ended> {
         let version = self.target.key_version();
-        match self.once(translated).await {
-            Err(failure)
-                if self
-                    .target
-                    .has_newer_key(&failure.outcome, version, self.events)
-                    .await =>
-            {
-                // Boxed like all that is seldom needed, so that others do not carry room for it.
-                Box::pin(self.once(self.translated().await)).await
-            }
-            ended => ended,
+        // A block, since an async function keeps its large arguments twice.
+        async move {
+            let ended = match self.once(&translated?).await {
+                Err(failure)
+                    if self
+                        .target
+                        .has_newer_key(&failure.outcome, version, self.events)
+                        .await =>
+                {
+                    // Boxed like all that is seldom needed, so that others do not carry room for it.
+                    Box::pin(async { self.once(&self.translated().await?).await }).await
+                }
+                ended => ended,
+            };
+            ended.map_err(|failure| about_clients_account(&self.target, failure))
         }
-        .map_err(|failure| about_clients_account(&self.target, failure))
     }
 
-    async fn once(
-        &self,
-        translated: Result<UpstreamRequest, Failure>,
-    ) -> Result<AttemptAnswer, Failure> {
+    async fn once(&self, translated: &UpstreamRequest) -> Ended {
         if self.request.endpoint == Endpoint::Realtime {
             let seat = self.seat().await?;
             let wait = self.wait(Instant::now());
             let asked = (self.request, self.number);
             let handshake = handshake::run(asked, self.target, wait.until(None), seat);
-            return Box::pin(handshake).await;
+            return Box::pin(handshake).await.map(Box::new);
         }
-        match self.exchange(translated?).await {
+        match self.exchange(translated).await {
             Err(failure) => Box::pin(self.once_more(failure)).await,
             answer => answer,
         }
@@ -112,12 +112,12 @@ impl Attempt<'_> {
     }
 
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.
-    async fn once_more(&self, failure: Failure) -> Result<AttemptAnswer, Failure> {
+    async fn once_more(&self, failure: Failure) -> Ended {
         match failure.outcome {
             Outcome::EndpointMissing { .. } if self.asking.is_in_responses() => {
                 match self.without_responses().await {
                     Ok(translated) => {
-                        let answer = self.exchange(translated).await?;
+                        let answer = self.exchange(&translated).await?;
                         // Only this success proves that the path was missing.
                         self.target.candidate.upstream.do_without_responses();
                         Ok(answer)
@@ -126,7 +126,7 @@ impl Attempt<'_> {
                 }
             }
             Outcome::ProviderBoundItems { .. } => match self.without_provider_state().await {
-                Some(translated) => self.exchange(translated).await,
+                Some(translated) => self.exchange(&translated).await,
                 None => Err(failure),
             },
             _ => Err(failure),
@@ -134,26 +134,22 @@ impl Attempt<'_> {
     }
 
     /// Sends a translated request, and checks the reply.
-    async fn exchange(&self, translated: UpstreamRequest) -> Result<AttemptAnswer, Failure> {
-        let seat = self.seat().await?;
-        let mut outbound = outbound_as(self.request, self.target.candidate, &translated);
-        outbound.sending.clone_from(&self.sending);
-        outbound.seat = seat;
-        traced(self.request, self.number, &mut outbound);
+    async fn exchange(&self, translated: &UpstreamRequest) -> Ended {
+        let outbound = self.outbound(translated, self.seat().await?);
         let wait = self.wait(Instant::now());
-        let reply = send(&self.target, outbound, self.to_head(wait)).await?;
-        let reply = reply.unpacked();
+        let mut reply = send(&self.target, outbound, self.to_head(wait)).await?;
+        reply.unpack();
         let first = wait.until(self.sending.as_deref());
-        let translator = translated.translator;
+        let translator = &translated.translator;
         let is_success = matches!(reply.status, 200..=299);
         let mut answer = match reply.status {
             // Boxed, so that whole answers do not carry room for it.
             200..=299 if self.request.streaming => {
-                Box::pin(self.stream(reply, first, &translator)).await?
+                Box::pin(self.stream(reply, first, translator)).await?
             }
-            200..=299 => self.whole(reply, first, &translator).await?,
+            200..=299 => self.whole(reply, first, translator).await?,
             300..=399 => return Err(Outcome::InvalidReply(Defect::Redirect).into()),
-            _ => Box::pin(self.refusal(reply, &translator)).await?,
+            _ => Box::pin(self.refusal(reply, translator)).await?,
         };
         // The rejection may be about our changes to the request, or about a request that was written for another
         // model.
@@ -165,8 +161,20 @@ impl Attempt<'_> {
             return Err(Failure::doubtful(answer));
         }
         answer.is_kept = is_success && self.request.is_kept() && !translator.changes();
-        answer.dropped = translated.dropped;
-        Ok(answer)
+        answer.dropped.clone_from(&translated.dropped);
+        Ok(Box::new(answer))
+    }
+
+    /// What is sent, with its seat at the upstream.
+    fn outbound(&self, translated: &UpstreamRequest, seat: Option<Seat>) -> Outbound {
+        let outbound = outbound_as(self.request, self.target.candidate, translated);
+        let mut outbound = Outbound {
+            sending: self.sending.clone(),
+            seat,
+            ..outbound
+        };
+        traced(self.request, self.number, &mut outbound);
+        outbound
     }
 
     /// How long the first content may take.

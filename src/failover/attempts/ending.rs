@@ -70,6 +70,9 @@ impl AttemptAnswer {
     }
 }
 
+/// How an attempt has ended. Its answer is boxed, because it is handed on often.
+pub(in crate::failover) type Ended = Result<Box<AttemptAnswer>, Failure>;
+
 /// The body of an answer.
 #[derive(Debug)]
 pub(in crate::failover) enum AttemptBody {

@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use super::attempt::LARGEST_ANSWER;
 use super::deadline::{Deadline, Wait};
-use super::ending::{AttemptAnswer, AttemptBody, Failure, Opaque};
+use super::ending::{AttemptAnswer, AttemptBody, Ended, Failure, Opaque};
 use super::error_reply::{read_error, wait_asked_by};
 use super::forwarded_reply::{
     error_inside, is_file, is_lacking, is_legible_error, is_page, is_readable, leads_past_us,
-    legible, length, outcome_by_status, says_something,
+    length, make_legible, outcome_by_status, says_something,
 };
 use super::in_flight::Limit;
 use super::opening::{Hold, opening};
@@ -51,7 +51,7 @@ pub(in crate::failover) struct ForwardedAttempt<'a> {
 
 impl ForwardedAttempt<'_> {
     /// Asks for an answer, once more if the key has been replaced in the meantime.
-    pub(in crate::failover) async fn run(self) -> Result<AttemptAnswer, Failure> {
+    pub(in crate::failover) async fn run(self) -> Ended {
         let version = self.target.key_version();
         let ended = self.exchange().await;
         let outcome = match &ended {
@@ -59,10 +59,11 @@ impl ForwardedAttempt<'_> {
             Err(failure) => &failure.outcome,
         };
         let has_newer = self.target.has_newer_key(outcome, version, self.events);
-        match has_newer.await {
+        let ended = match has_newer.await {
             true => self.exchange().await,
             false => ended,
-        }
+        };
+        ended.map(Box::new)
     }
 
     /// How long the head of a reply may take.
@@ -78,7 +79,8 @@ impl ForwardedAttempt<'_> {
     async fn exchange(&self) -> Result<AttemptAnswer, Failure> {
         let request = self.request;
         let timeouts = &self.target.candidate.timeouts;
-        let mut reply = legible(self.reply().await?);
+        let mut reply = self.reply().await?;
+        make_legible(&mut reply);
         if leads_past_us(request, self.target.candidate, &reply) {
             return Err(Outcome::InvalidReply(Defect::Redirect).into());
         }

@@ -18,11 +18,11 @@ use crate::wire::headers::{EVENTS, JSON_TYPE, PAGE, has_media_type};
 
 /// Errors are unpacked: our key may be in them. So is what may be an error or tell the ids of objects, unless it is a part
 /// of a file.
-pub(super) fn legible(reply: Reply) -> Reply {
+pub(super) fn make_legible(reply: &mut Reply) {
     match reply.status {
-        400.. => reply.unpacked(),
-        200..=205 if is_readable(&reply.headers) => reply.unpacked(),
-        _ => reply,
+        400.. => reply.unpack(),
+        200..=205 if is_readable(&reply.headers) => reply.unpack(),
+        _ => {}
     }
 }
 

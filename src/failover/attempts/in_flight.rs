@@ -63,15 +63,16 @@ pub(in crate::failover) struct Limit {
 }
 
 impl InFlightAttempt {
+    /// Boxed, because it is handed on often.
     pub(in crate::failover) fn start(
         common: &Common,
         target: &Target<'_>,
         permit: Option<Permit>,
         number: usize,
         limit: Limit,
-    ) -> Self {
+    ) -> Box<Self> {
         common.progress.attempt_begins();
-        Self {
+        Box::new(Self {
             events: common.events.clone(),
             request: common.request.clone(),
             number,
@@ -95,7 +96,7 @@ impl InFlightAttempt {
             rival: None,
             is_traced: common.is_traced,
             is_over: false,
-        }
+        })
     }
 
     /// Its upstream is waited for only from when the request has been sent.
@@ -215,7 +216,10 @@ impl InFlightAttempt {
     }
 
     /// Another attempt of the same request has answered first, after this time.
-    pub(in crate::failover) fn superseded_by(mut self, rival: Duration) -> AttemptReport {
+    pub(in crate::failover) fn superseded_by(
+        mut self: Box<Self>,
+        rival: Duration,
+    ) -> AttemptReport {
         let is_later = rival < self.elapsed();
         self.rival = is_later.then_some(rival);
         self.close(Outcome::Superseded, None)
@@ -223,7 +227,7 @@ impl InFlightAttempt {
 
     /// The attempt is over.
     pub(in crate::failover) fn end(
-        mut self,
+        mut self: Box<Self>,
         outcome: Outcome,
         detail: Option<String>,
     ) -> AttemptReport {

@@ -88,27 +88,30 @@ pub(super) async fn seat(
 }
 
 /// Sends it, and waits for the head of the reply.
-pub(in crate::failover) async fn send(
+pub(in crate::failover) fn send(
     target: &Target<'_>,
     outbound: Outbound,
     wait: Wait,
-) -> Result<Reply, Failure> {
+) -> impl Future<Output = Result<Reply, Failure>> {
     let sending = outbound.sending.clone();
     if let Some(sending) = &sending {
         sending.begins();
     }
-    let mut exchange = pin!(target.candidate.upstream.send(target.key, outbound));
-    // Nothing was waited for since.
-    let mut now = wait.began;
-    loop {
-        let (until, stage) = wait.until(sending.as_deref());
-        if until <= now {
-            return Err(Outcome::TimedOut(stage).into());
+    // A block, since an async function keeps its large arguments twice.
+    async move {
+        let mut exchange = pin!(target.candidate.upstream.send(target.key, outbound));
+        // Nothing was waited for since.
+        let mut now = wait.began;
+        loop {
+            let (until, stage) = wait.until(sending.as_deref());
+            if until <= now {
+                return Err(Outcome::TimedOut(stage).into());
+            }
+            if let Ok(reply) = timeout_at(wait.look_at(until, now), exchange.as_mut()).await {
+                return reply.map_err(|error| failure(error, &target.candidate.upstream));
+            }
+            now = Instant::now();
         }
-        if let Ok(reply) = timeout_at(wait.look_at(until, now), exchange.as_mut()).await {
-            return reply.map_err(|error| failure(error, &target.candidate.upstream));
-        }
-        now = Instant::now();
     }
 }
 

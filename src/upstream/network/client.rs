@@ -9,6 +9,7 @@ use http::{Request, Response, Uri};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 
 use super::connector::{Connector, Purpose};
 use super::line::{ConnectError, Line};
@@ -29,6 +30,18 @@ pub enum ClientError {
     /// The connection ended before the head of the reply.
     #[error("the connection was lost")]
     Broken(#[source] hyper::Error),
+}
+
+/// A request that is on its way.
+struct Sent {
+    at: Instant,
+    line: Arc<Line>,
+    is_http2: bool,
+    /// The connection had carried a reply before.
+    was_used: bool,
+    is_repeatable: bool,
+    /// Whether it may be sent again.
+    may_resend: bool,
 }
 
 /// An HTTP client for one upstream.
@@ -55,41 +68,64 @@ impl Client {
 
     /// Sends a request, whose URI has the scheme and the host of the upstream, and waits for the head of the reply.
     /// `is_repeatable`: whether it does no harm if it should be processed twice.
-    pub async fn request(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async function keeps its large arguments twice"
+    )]
+    pub fn request(
         &self,
         mut request: Request<Upload>,
         is_repeatable: bool,
-    ) -> Result<Response<PooledBody>, ClientError> {
-        let mut resends = 0;
-        let mut chosen = self.pool.choose().await.map_err(ClientError::Connect)?;
-        loop {
-            // What is sent cannot be had back.
-            let spare = chosen.may_be_closing().then(|| request.clone());
-            let sent_at = chosen.at;
-            let line = Arc::clone(&chosen.line);
-            let (is_http2, was_used) = (chosen.is_http2(), line.has_answered());
-            let mut error = match self.send(chosen, request).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            self.pool.retire(&line);
-            let returned = error.take_message();
-            let loss = Loss {
-                error: error.error(),
-                came_back: returned.is_some(),
-                is_repeatable,
-                is_http2,
-                was_used,
-                has_spoken: line.has_spoken(),
-                sent_at,
-            };
-            let is_lost = resends == MOST_RESENDS || !loss.is_unprocessed();
-            let Some(again) = spare.or(returned).filter(|_| !is_lost) else {
-                return Err(ClientError::Broken(error.into_error()));
-            };
-            resends += 1;
-            request = again.map(Upload::again);
-            chosen = self.another(is_http2 && resends < MOST_RESENDS).await?;
+    ) -> impl Future<Output = Result<Response<PooledBody>, ClientError>> {
+        async move {
+            let mut resends = 0;
+            let mut chosen = self.pool.choose().await.map_err(ClientError::Connect)?;
+            loop {
+                // What is sent cannot be had back.
+                let is_risky = chosen.may_be_closing();
+                let spare = is_risky.then(|| Box::new(request.clone()));
+                let sent = Sent {
+                    at: chosen.at,
+                    is_http2: chosen.is_http2(),
+                    was_used: chosen.line.has_answered(),
+                    is_repeatable,
+                    may_resend: resends < MOST_RESENDS,
+                    line: Arc::clone(&chosen.line),
+                };
+                request = match self.send(chosen, request).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => self.unprocessed(error, spare, &sent)?,
+                };
+                resends += 1;
+                chosen = self
+                    .another(sent.is_http2 && resends < MOST_RESENDS)
+                    .await?;
+            }
+        }
+    }
+
+    /// The request once more, if it has not been processed. `spare`: a copy of it.
+    fn unprocessed(
+        &self,
+        mut error: TrySendError<Request<Upload>>,
+        spare: Option<Box<Request<Upload>>>,
+        sent: &Sent,
+    ) -> Result<Request<Upload>, ClientError> {
+        self.pool.retire(&sent.line);
+        let returned = error.take_message();
+        let loss = Loss {
+            error: error.error(),
+            came_back: returned.is_some(),
+            is_repeatable: sent.is_repeatable,
+            is_http2: sent.is_http2,
+            was_used: sent.was_used,
+            has_spoken: sent.line.has_spoken(),
+            sent_at: sent.at,
+        };
+        let is_unprocessed = loss.is_unprocessed();
+        match spare.map(|spare| *spare).or(returned) {
+            Some(again) if sent.may_resend && is_unprocessed => Ok(again.map(Upload::again)),
+            _ => Err(ClientError::Broken(error.into_error())),
         }
     }
 
@@ -104,34 +140,37 @@ impl Client {
         chosen.map_err(ClientError::Connect)
     }
 
-    async fn send(
+    fn send(
         &self,
         chosen: Chosen,
         mut request: Request<Upload>,
-    ) -> Result<Response<PooledBody>, TrySendError<Request<Upload>>> {
+    ) -> impl Future<Output = Result<Response<PooledBody>, TrySendError<Request<Upload>>>> {
         let size = request.body().size_hint().exact().unwrap_or(u64::MAX);
         let place = chosen
             .line
             .begin(usize::try_from(size).unwrap_or(usize::MAX));
-        let (response, single) = match chosen.sender {
-            Sender::Http1(mut single) => {
-                self.address(&mut request);
-                (single.exchange(request).await?, Some(single))
-            }
-            Sender::Http2(mut sender) => {
-                let response = sender.try_send_request(request);
-                // What is put on a connection just when that ends comes back once nobody has a sender of it.
-                drop(sender);
-                (response.await?, None)
-            }
-        };
-        place.0.answered();
-        let hold = Hold {
-            pool: Arc::clone(&self.pool),
-            place,
-            single,
-        };
-        Ok(response.map(|body| PooledBody::new(body, hold)))
+        if !chosen.is_http2() {
+            self.address(&mut request);
+        }
+        // A block, since an async function keeps its large arguments twice.
+        async move {
+            let (response, single) = match chosen.sender {
+                Sender::Http1(mut single) => (single.exchange(request).await?, Some(single)),
+                Sender::Http2(mut sender) => {
+                    let response = sender.try_send_request(request);
+                    // What is put on a connection just when that ends comes back once nobody has a sender of it.
+                    drop(sender);
+                    (response.await?, None)
+                }
+            };
+            place.0.answered();
+            let hold = Hold {
+                pool: Arc::clone(&self.pool),
+                place,
+                single,
+            };
+            Ok(response.map(|body| PooledBody::new(body, hold)))
+        }
     }
 
     /// Writes the target of a request as HTTP/1.1 does: the path alone, or the whole URL for a proxy.
