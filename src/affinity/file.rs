@@ -44,7 +44,7 @@ impl AffinityFile {
 
     /// Writes some entries in one transaction.
     pub(super) fn write(&self, batch: &[Entry]) -> Result<(), Trouble> {
-        self.0.guarded(|database| {
+        self.0.written(|database| {
             let transaction = database.begin_write()?;
             {
                 let mut table = transaction.open_table(OWNERS)?;
@@ -68,7 +68,7 @@ impl AffinityFile {
         &self,
         affinity: impl Iterator<Item = Vec<Entry>>,
     ) -> Result<(), Trouble> {
-        self.0.guarded(|database| {
+        self.0.written(|database| {
             let transaction = database.begin_write()?;
             transaction.delete_table(OWNERS)?;
             {

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 /// A smaller difference is no sleep, but the usual correction of a clock.
@@ -45,17 +46,27 @@ impl Clock {
 
     /// Follows the time of day. True if it was set, or the machine has slept.
     pub(super) fn follow(&self) -> bool {
-        self.follow_to(time_of_day() - self.epoch, self.machine.passed())
+        let moved = self.follow_to(time_of_day() - self.epoch, self.machine.passed());
+        if let Some(millis) = moved {
+            let direction = if millis < 0 { "back" } else { "ahead" };
+            let by = SignedDuration::from_secs(millis.abs() / 1000);
+            tracing::warn!(
+                moved_ms = millis,
+                "the time of day has moved {direction} by {by:#}: it was set, or this machine has slept; what is counted from \
+                 now on belongs to the new time"
+            );
+        }
+        moved.is_some()
     }
 
-    /// So much time has passed by the time of day, and by the machine's clock.
-    fn follow_to(&self, by_day: i64, by_machine: i64) -> bool {
+    /// So much time has passed by the time of day, and by the machine's clock. Returns by how much the one has moved.
+    fn follow_to(&self, by_day: i64, by_machine: i64) -> Option<i64> {
         let shift = by_day - by_machine;
-        let has_moved = (shift - self.shift.load(Ordering::Relaxed)).abs() > TOLERANCE;
-        if has_moved {
+        let moved = shift - self.shift.load(Ordering::Relaxed);
+        (moved.abs() > TOLERANCE).then(|| {
             self.shift.store(shift, Ordering::Relaxed);
-        }
-        has_moved
+            moved
+        })
     }
 }
 
@@ -99,12 +110,12 @@ mod tests {
         let now = Instant::now();
         let before = clock.at(now);
         assert_eq!(clock.at(now + Duration::from_secs(5)), before + 5000);
-        assert!(!clock.follow_to(70_000, 60_000));
+        assert_eq!(clock.follow_to(70_000, 60_000), None);
         assert_eq!(clock.at(now), before);
-        assert!(clock.follow_to(3_660_000, 60_000));
+        assert_eq!(clock.follow_to(3_660_000, 60_000), Some(3_600_000));
         assert_eq!(clock.at(now), before + 3_600_000);
-        assert!(!clock.follow_to(3_720_000, 120_000));
-        assert!(clock.follow_to(120_000, 120_000), "and back");
+        assert_eq!(clock.follow_to(3_720_000, 120_000), None);
+        assert_eq!(clock.follow_to(120_000, 120_000), Some(-3_600_000));
         assert_eq!(clock.at(now), before);
     }
 }

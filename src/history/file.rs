@@ -11,7 +11,7 @@ use redb::{
 
 use super::counts::Counts;
 use super::incidents::Incident;
-use super::rows::{Key, Rows, Tier};
+use super::rows::{Key, Rows, Tier, first_kept};
 use super::subject::Subject;
 use crate::state::{FileKind, StateFile, Trouble};
 
@@ -54,7 +54,7 @@ impl HistoryFile {
         incidents: &BTreeMap<u64, Option<Incident>>,
         write: impl FnOnce(&mut dyn Rows) -> Result<(), Error>,
     ) -> Result<(), Trouble> {
-        self.0.guarded(|database| {
+        self.0.written(|database| {
             let transaction = database.begin_write()?;
             write(&mut Writing(transaction.open_table(ROWS)?))?;
             let mut table = transaction.open_table(INCIDENTS)?;
@@ -88,14 +88,20 @@ impl HistoryFile {
         })
     }
 
-    /// Forgets the rows of a tier before a span.
-    pub(super) fn prune(&self, tier: Tier, before: u64) -> Result<(), Trouble> {
-        self.0.guarded(|database| {
+    /// Keeps the rows of a tier in its last spans that have some, up to a span, and those after it.
+    pub(super) fn prune(&self, tier: Tier, last: u64, kept: usize) -> Result<(), Trouble> {
+        let first_of = |at| (number(tier), at, 0);
+        self.0.written(|database| {
             let transaction = database.begin_write()?;
-            let range = (number(tier), 0, 0)..(number(tier), before, 0);
-            transaction
-                .open_table(ROWS)?
-                .retain_in(range, |_, _| false)?;
+            let mut table = transaction.open_table(ROWS)?;
+            let first = first_kept(last, kept, |at| {
+                let before = table.range(first_of(0)..first_of(at))?.next_back();
+                Ok(before.transpose()?.map(|(key, _)| key.value().1))
+            })?;
+            if let Some(first) = first {
+                table.retain_in(first_of(0)..first_of(first), |_, _| false)?;
+            }
+            drop(table);
             transaction.commit()?;
             Ok(())
         })
@@ -140,12 +146,12 @@ impl HistoryFile {
         })
     }
 
-    /// The number of the first span of a tier that has a row.
-    pub(super) fn first(&self, tier: Tier) -> Result<Option<u64>, Trouble> {
+    /// The number of the first span of a tier that has a row, from a span on.
+    pub(super) fn first(&self, tier: Tier, from: u64) -> Result<Option<u64>, Trouble> {
         self.0.guarded(|database| {
             let table = database.begin_read()?.open_table(ROWS)?;
             let mut rows =
-                table.range((number(tier), 0, 0)..=(number(tier), u64::MAX, u64::MAX))?;
+                table.range((number(tier), from, 0)..=(number(tier), u64::MAX, u64::MAX))?;
             let first = rows.next().transpose()?;
             Ok(first.map(|(key, _)| key.value().1))
         })

@@ -16,10 +16,11 @@ use super::rows::{Key, MemoryRows, Rows, Tier, add, cover, joined};
 use super::subject::Subject;
 use crate::state::Trouble;
 
-/// For how many minutes rows are kept in the file: minutes for two days, longer spans for 91 days.
-const IN_FILE: [u64; 3] = [2 * 1440, 91 * 1440, 91 * 1440];
-/// The same where there is no file: minutes for an hour, hours for eight days, days for 91 days.
-const IN_MEMORY: [u64; 3] = [66, 8 * 1440, 91 * 1440];
+/// How many spans of each tier are kept in the file, of those that have rows: minutes of two days, hours and days of 91 days.
+/// They are counted, as an age would be wrong whenever the time of day is, and what is forgotten is lost.
+const IN_FILE: [usize; 3] = [2 * 1440, 91 * 24, 91];
+/// The same where there is no file: minutes of an hour, hours of eight days, days of 91 days.
+const IN_MEMORY: [usize; 3] = [66, 8 * 24, 91];
 /// The pauses between two attempts to use the file: the first and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
@@ -191,7 +192,7 @@ impl Ledger {
         self.retry = (Instant::now() + PAUSES.0, PAUSES.0);
     }
 
-    /// Forgets what is too old, once in an hour.
+    /// Forgets what is too much, the oldest first, once in an hour. What is said to be of the future does not count.
     pub(super) fn prune(&mut self, minute: u64) {
         let hour = Tier::Hour.of(minute);
         if hour == self.pruned_in {
@@ -199,11 +200,11 @@ impl Ledger {
         }
         self.pruned_in = hour;
         for (index, tier) in Tier::ALL.into_iter().enumerate() {
-            let before = |kept: [u64; 3]| tier.of(minute.saturating_sub(kept[index]));
-            self.memory.prune(tier, before(IN_MEMORY));
+            let last = tier.of(minute);
+            self.memory.prune(tier, last, IN_MEMORY[index]);
             if self.trouble.is_none()
                 && let Some(file) = &self.file
-                && let Err(trouble) = file.prune(tier, before(IN_FILE))
+                && let Err(trouble) = file.prune(tier, last, IN_FILE[index])
             {
                 self.file = None;
                 self.give_up(&trouble);
@@ -246,12 +247,15 @@ impl Ledger {
         steps
     }
 
-    /// The first minute of which something is known.
-    pub(super) fn first_minute(&self) -> Option<u64> {
+    /// The first minute of which something is known, in the 91 days before this one: what is older was counted while the time
+    /// of day was wrong, or so seldom that it is still kept.
+    pub(super) fn first_minute(&self, minute: u64) -> Option<u64> {
+        let oldest = minute.saturating_sub(IN_FILE[2] as u64 * Tier::Day.minutes());
         let first = |tier: Tier| {
-            let in_file = self.file.as_ref().and_then(|file| file.first(tier).ok()?);
-            let mut in_memory = self.memory.0.keys();
-            let in_memory = in_memory.find(|key| key.tier == tier).map(|key| key.at);
+            let from = tier.of(oldest);
+            let in_file = self.file.as_ref();
+            let in_file = in_file.and_then(|file| file.first(tier, from).ok()?);
+            let in_memory = self.memory.first(tier, from);
             in_file.into_iter().chain(in_memory).min()
         };
         // The shortest row that lies within the first longer one is the most exact.

@@ -111,6 +111,23 @@ pub(super) fn cover(first: u64, last: u64) -> Vec<(Tier, RangeInclusive<u64>)> {
     parts
 }
 
+/// The first of the last `kept` spans that have rows, up to the span `last`; none if there are fewer. `before` finds the last
+/// span with rows before another one.
+pub(super) fn first_kept(
+    last: u64,
+    kept: usize,
+    mut before: impl FnMut(u64) -> Result<Option<u64>, Error>,
+) -> Result<Option<u64>, Error> {
+    let mut first = last + 1;
+    for _ in 0..kept {
+        match before(first)? {
+            Some(at) => first = at,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(first))
+}
+
 /// Rows in memory.
 #[derive(Debug, Default)]
 pub(super) struct MemoryRows(pub(super) BTreeMap<Key, Box<[u8]>>);
@@ -127,9 +144,22 @@ impl Rows for MemoryRows {
 }
 
 impl MemoryRows {
-    /// Forgets the rows of a tier before a span.
-    pub(super) fn prune(&mut self, tier: Tier, before: u64) {
-        self.0.retain(|key, _| key.tier != tier || key.at >= before);
+    /// Keeps the rows of a tier in its last spans that have some, up to a span, and those after it.
+    pub(super) fn prune(&mut self, tier: Tier, last: u64, kept: usize) {
+        let first = first_kept(last, kept, |at| {
+            let mut before = self.0.range(first_of(tier, 0)..first_of(tier, at));
+            Ok(before.next_back().map(|(key, _)| key.at))
+        });
+        if let Ok(Some(first)) = first {
+            self.0.retain(|key, _| key.tier != tier || key.at >= first);
+        }
+    }
+
+    /// The number of the first span of a tier that has a row, from a span on.
+    pub(super) fn first(&self, tier: Tier, from: u64) -> Option<u64> {
+        let mut rows = self.0.range(first_of(tier, from)..);
+        let (key, _) = rows.next()?;
+        (key.tier == tier).then_some(key.at)
     }
 
     pub(super) fn visit(
@@ -145,6 +175,15 @@ impl MemoryRows {
                 visit(*key, counts);
             }
         }
+    }
+}
+
+/// The place before all rows of a span.
+fn first_of(tier: Tier, at: u64) -> Key {
+    Key {
+        tier,
+        at,
+        subject: Subject(0),
     }
 }
 

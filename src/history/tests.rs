@@ -1,6 +1,7 @@
 //! What figures and incidents mean, on a clock that is moved.
 
 mod incidents;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -158,7 +158,7 @@ impl Ledger {
         };
         Availability {
             now,
-            since: self.first_minute().unwrap_or(minute) * 60_000,
+            since: self.first_minute(minute).unwrap_or(minute) * 60_000,
             trouble: self.trouble().map(str::to_owned),
             clients: windows(&Subject::CLIENTS),
             by_client: clients

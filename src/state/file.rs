@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -59,7 +60,15 @@ pub struct FileKind {
 
 /// An open file.
 #[derive(Debug)]
-pub struct StateFile(Option<Database>);
+pub struct StateFile {
+    database: Option<Database>,
+    path: PathBuf,
+    /// What the path led to when it was opened.
+    identity: Option<Identity>,
+}
+
+/// The device and the number of a file.
+type Identity = (u64, u64);
 
 impl StateFile {
     /// Opens the file in a folder and reads what `read` does, which also makes the tables that are missing. Both are
@@ -96,12 +105,24 @@ impl StateFile {
         content.map(|(_, content)| content)
     }
 
+    /// Writes to it, unless somebody has removed or replaced it: whatever is written then would be lost.
+    pub fn written<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Error>,
+    ) -> Result<T, Trouble> {
+        if identity(&self.path) != self.identity {
+            let reason = format!("{} was removed or replaced", self.path.display());
+            return Err(Trouble::Obstacle(reason));
+        }
+        self.guarded(work)
+    }
+
     /// Works on it. After a panic or an error of the system it has to be opened again.
     pub fn guarded<T>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, Error>,
     ) -> Result<T, Trouble> {
-        let Some(database) = &self.0 else {
+        let Some(database) = &self.database else {
             return Err(Trouble::Obstacle("it is closed".to_owned()));
         };
         guarded(|| work(database))
@@ -110,7 +131,7 @@ impl StateFile {
 
 impl Drop for StateFile {
     fn drop(&mut self) {
-        let database = self.0.take();
+        let database = self.database.take();
         let _ = guarded(|| {
             drop(database);
             Ok(())
@@ -128,13 +149,14 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Trouble> {
 }
 
 /// Opens a file, or begins one. What is left of one that could not be begun, as on a full disk, would look damaged, so it
-/// is removed.
+/// is removed. A link that leads nowhere, or what cannot be looked at, is not ours to remove.
 fn open_or_begin<T>(
     path: &Path,
     kind: FileKind,
     read: fn(&Database) -> Result<T, Error>,
 ) -> Result<(StateFile, T), Trouble> {
-    let is_new = !path.exists();
+    let found = fs::symlink_metadata(path);
+    let is_new = found.is_err_and(|error| error.kind() == ErrorKind::NotFound);
     let opened = open(path, kind, read);
     if is_new && opened.is_err() {
         let _ = fs::remove_file(path);
@@ -159,9 +181,18 @@ fn open<T>(
         database.check_integrity()?;
         Ok(database)
     })?;
-    let file = StateFile(Some(database));
+    let file = StateFile {
+        database: Some(database),
+        path: path.to_owned(),
+        identity: identity(path),
+    };
     let content = file.guarded(read)?;
     Ok((file, content))
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// If the limit of damaged files is reached, the last of them is replaced.
