@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::attempts::ending::{AttemptAnswer, Ended, Failure, ReceivedError};
 use super::attempts::in_flight::InFlightAttempt;
@@ -21,6 +21,7 @@ use crate::config::UpstreamId;
 use crate::event::{Event, InPlaceOf, Phase};
 use crate::health::Permit;
 use crate::outcome::Outcome;
+use crate::wire::alarm::within;
 use crate::wire::offload;
 
 /// How far a request has got.
@@ -220,7 +221,7 @@ impl<'r, 'a> Course<'r, 'a> {
     async fn step(&mut self, alarm: Option<Instant>, since: Instant) -> Option<(usize, Ended)> {
         let step = match alarm {
             None => Some(self.race.next().await),
-            Some(alarm) => timeout_at(alarm, self.race.next()).await.ok(),
+            Some(alarm) => within(alarm, self.race.next()).await,
         };
         self.log.waited += since.elapsed();
         self.is_late = false;

@@ -14,7 +14,7 @@
 
 use bytes::Bytes;
 use http::Method;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::answers::answer::Answer;
 use super::attempts::ending::{
@@ -35,6 +35,7 @@ use crate::event::Phase;
 use crate::outcome::{Blame, Outcome};
 use crate::request::ModelRequest;
 use crate::routing::{Candidate, Rule};
+use crate::wire::alarm::within;
 
 impl Failover {
     /// Forwards a request to the owner of what it refers to, or to the candidates that speak its API, and returns the
@@ -139,9 +140,7 @@ impl<'a> Forwarding<'_, 'a> {
         loop {
             let step = match self.beside() {
                 Next::Start { expense, .. } if self.run.pay(expense) => return None,
-                Next::Await { alarm: Some(alarm) } => {
-                    timeout_at(alarm, self.race.next()).await.ok()
-                }
+                Next::Await { alarm: Some(alarm) } => within(alarm, self.race.next()).await,
                 _ => Some(self.race.next().await),
             };
             if let Some(Step::Ended(place, ended)) = step {

@@ -13,6 +13,7 @@ use hyper::body::Body as HttpBody;
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::alarm::poll_alarm;
 use super::json::Reader;
 use super::memory::{NoMemory, Share};
 use super::offload;
@@ -229,7 +230,8 @@ async fn next(
             in_time = idle_until < until;
             alarm.set(Some(sleep_until(idle_until.min(until))));
         }
-        let rung = alarm.as_mut().as_pin_mut().map(|alarm| alarm.poll(context));
+        let rung = alarm.as_mut().as_pin_mut();
+        let rung = rung.map(|alarm| poll_alarm(alarm, context));
         match rung {
             Some(Poll::Ready(())) if in_time => Poll::Ready(Err(ReadError::Stalled)),
             Some(Poll::Ready(())) => Poll::Ready(Err(ReadError::TooLate)),

@@ -3,6 +3,7 @@
 //!
 //! *Invariant:* nothing here knows an upstream, a route or a policy.
 
+pub mod alarm;
 pub mod bell;
 pub mod body;
 pub mod caught;

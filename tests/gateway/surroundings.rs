@@ -19,7 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::harness::{chat, two_upstreams, within};
+use crate::harness::{chat, chat_stream, two_upstreams, within};
 
 /// What is counted is written after this time.
 const HISTORY_PAUSE: Duration = Duration::from_secs(10);
@@ -142,10 +142,14 @@ impl Program {
             .collect()
     }
 
-    async fn terminate(mut self) -> Option<i32> {
+    async fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
-        let killing = Command::new("kill").args(["-TERM", &pid]).status();
+        let killing = Command::new("kill").args([signal, &pid]).status();
         assert!(killing.await.unwrap().success());
+    }
+
+    async fn terminate(mut self) -> Option<i32> {
+        self.signal("-TERM").await;
         within(self.child.wait()).await.unwrap().code()
     }
 }
@@ -315,6 +319,45 @@ async fn the_limit_of_file_descriptors_is_raised_as_far_as_it_goes() {
         .find(|line| line.starts_with("Max open files"));
     let numbers: Vec<&str> = files.unwrap().split_whitespace().skip(3).take(2).collect();
     assert_eq!(numbers, ["256", "256"]);
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+/// A container that is frozen, a machine that is paused: all timers have expired when it goes on.
+#[tokio::test]
+async fn a_process_that_was_stopped_loses_no_stream_and_blames_no_upstream() {
+    let script = Script::answer("one two three four five six seven eight")
+        .with_token_delay(Duration::from_millis(50));
+    let upstream = Simulator::start("only", script).await.unwrap();
+    let url = upstream.base_url();
+    let yaml = format!(
+        "upstreams: {{only: {{provider: openai-compatible, base_url: \"{url}\"}}}}\n\
+         timeouts: {{first_token: 1s, idle: 1s, content: 1s}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: only}}]}}]\n"
+    );
+    let program = Program::start(&yaml, "exec \"$0\"", Stdio::null()).await;
+    let request = Request::post(format!("http://{}/v1/chat/completions", program.clients))
+        .header("content-type", "application/json")
+        .body(Full::from(chat_stream().to_string()))
+        .unwrap();
+    let mut body = within(program.http.request(request))
+        .await
+        .unwrap()
+        .into_body();
+    let first = within(body.frame()).await.unwrap().unwrap();
+    program.signal("-STOP").await;
+    // Longer than each timer, and for so long that the timers are seen to be late.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    program.signal("-CONT").await;
+    let rest = within(body.collect()).await.unwrap().to_bytes();
+    let all = [first.into_data().unwrap(), rest].concat();
+    let text = String::from_utf8(all).unwrap();
+    assert!(text.contains("[DONE]") && !text.contains("error"), "{text}");
+    assert_eq!(program.states().await, ["closed", "closed"]);
+    let metrics = program.operators("/metrics").await;
+    let mut timeouts = metrics
+        .lines()
+        .filter(|line| line.contains("\"idle_timeout\""));
+    assert!(timeouts.all(|line| line.ends_with(" 0")), "{metrics}");
     assert_eq!(program.terminate().await, Some(0));
 }
 

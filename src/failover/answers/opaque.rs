@@ -22,6 +22,7 @@ use crate::failover::attempts::opening::LONGEST_ERROR;
 use crate::failover::attempts::timers::{Timers, patience_with};
 use crate::outcome::{Blame, Outcome};
 use crate::upstream::ReplyBody;
+use crate::wire::alarm::poll_alarm;
 use crate::wire::body::BodyError;
 use crate::wire::sse::{self, Framer};
 
@@ -181,7 +182,7 @@ impl Body for OpaqueStream {
                 }
                 Poll::Pending => {
                     self.timers.waits();
-                    ready!(self.alarm.as_mut().poll(context));
+                    ready!(poll_alarm(self.alarm.as_mut(), context));
                     match self.timers.expired(Instant::now()) {
                         // Something came since the alarm was set.
                         None => {

@@ -26,6 +26,7 @@ use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::attempts::timers::patience_with;
 use crate::outcome::{Defect, Outcome};
+use crate::wire::alarm::poll_alarm;
 use crate::wire::body::BodyError;
 
 /// The largest event that is accepted: it is held in memory until it is whole.
@@ -306,7 +307,7 @@ impl SupervisedStream {
                     let reason = reason.clone();
                     self.resumed(resumed, &reason);
                 } else {
-                    ready!(self.alarm.as_mut().poll(context));
+                    ready!(poll_alarm(self.alarm.as_mut(), context));
                     self.keep_alive();
                 }
                 return Poll::Ready(());
@@ -331,7 +332,7 @@ impl SupervisedStream {
                 if std::mem::take(&mut self.has_sent) {
                     self.sent = segment.timers.last_byte();
                 }
-                ready!(self.alarm.as_mut().poll(context));
+                ready!(poll_alarm(self.alarm.as_mut(), context));
                 match segment.timers.expired(Instant::now()) {
                     // Something came since the alarm was set, or the client has waited for long enough.
                     None => self.keep_alive(),

@@ -1,7 +1,7 @@
 //! One attempt to open a WebSocket at one target.
 
 use http::header::SEC_WEBSOCKET_ACCEPT;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::ending::{AttemptAnswer, AttemptBody, Failure, Opened};
 use super::error_reply::{ErrorSource, refusal};
@@ -14,6 +14,7 @@ use crate::outcome::{Outcome, Stage};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
 use crate::upstream::{Outbound, Seat, Upgrade};
+use crate::wire::alarm::within;
 use crate::wire::body::Patience;
 use crate::wire::websocket::is_handshake;
 
@@ -27,7 +28,7 @@ pub(super) async fn run(
     let mut outbound = outbound(request, target.candidate);
     outbound::traced(request, number, &mut outbound);
     let upgrading = target.candidate.upstream.upgrade(target.key, outbound);
-    let Ok(switched) = timeout_at(until, upgrading).await else {
+    let Some(switched) = within(until, upgrading).await else {
         return Err(Outcome::TimedOut(stage).into());
     };
     match switched? {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 
 use http::header::{HeaderName, HeaderValue};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::deadline::{Deadline, Wait};
 use super::ending::Failure;
@@ -14,6 +14,7 @@ use crate::outcome::{Outcome, Unreachable};
 use crate::request::ModelRequest;
 use crate::routing::Candidate;
 use crate::upstream::{Outbound, Reply, Seat, SendError, Upstream};
+use crate::wire::alarm::within;
 
 /// The client's request, except for the model's name in the path.
 pub(in crate::failover) fn outbound(
@@ -107,7 +108,7 @@ pub(in crate::failover) fn send(
             if until <= now {
                 return Err(Outcome::TimedOut(stage).into());
             }
-            if let Ok(reply) = timeout_at(wait.look_at(until, now), exchange.as_mut()).await {
+            if let Some(reply) = within(wait.look_at(until, now), exchange.as_mut()).await {
                 return reply.map_err(|error| failure(error, &target.candidate.upstream));
             }
             now = Instant::now();

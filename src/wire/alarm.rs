@@ -1,0 +1,82 @@
+//! How long others are waited for.
+//!
+//! A process that was stopped for a while (a frozen container, a machine that was paused, SIGSTOP) finds all its timers
+//! expired when it goes on, before it has read what came meanwhile. A timer that is much too late is therefore no sign that
+//! nothing came: it gives a moment more.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A timer that is later than this did not ring while others were served.
+const MUCH_TOO_LATE: Duration = Duration::from_secs(1);
+/// The time to read what has come.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// Whether it is time, and whoever is waited for has had that time.
+pub fn poll_alarm(mut alarm: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<()> {
+    ready!(alarm.as_mut().poll(context));
+    let now = Instant::now();
+    if now.saturating_duration_since(alarm.deadline()) < MUCH_TOO_LATE {
+        return Poll::Ready(());
+    }
+    alarm.as_mut().reset(now + MOMENT);
+    alarm.poll(context)
+}
+
+/// What the future brings, unless it takes longer than until then.
+pub async fn within<T>(until: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut alarm) = (pin!(future), pin!(sleep_until(until)));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => poll_alarm(alarm.as_mut(), context).map(|()| None),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use tokio::sync::oneshot;
+    use tokio::time::{Instant, advance};
+
+    use super::{MOMENT, within};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_the_process_was_stopped_is_taken_before_time_is_up() {
+        let until = Instant::now() + SECOND * 30;
+        let (send, received) = oneshot::channel();
+        let mut waiting = Box::pin(within(until, received));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        advance(SECOND * 60).await;
+        assert!(
+            waiting.as_mut().now_or_never().is_none(),
+            "the socket is read next"
+        );
+        send.send(1).unwrap();
+        assert_eq!(waiting.await, Some(Ok(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sends_nothing_is_waited_for_until_the_time_and_only_after_a_stop_a_moment_longer()
+     {
+        let start = Instant::now();
+        assert_eq!(within(start + SECOND * 30, pending::<()>()).await, None);
+        assert!(start.elapsed() < SECOND * 31);
+
+        let start = Instant::now();
+        let mut waiting = Box::pin(within(start + SECOND * 30, pending::<()>()));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        advance(SECOND * 60).await;
+        assert_eq!(waiting.await, None);
+        assert!(start.elapsed() < SECOND * 61 + MOMENT);
+    }
+}
