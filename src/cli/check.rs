@@ -8,14 +8,15 @@ use crate::config::{
     CandidateConfig, Config, CredentialFrom, KeySource, NotifyConfig, NotifyFormat, NotifyOn,
     Problem, Problems, RouteConfig, Secret, UpstreamConfig, UpstreamId,
 };
-use crate::gateway::{StartError, check_certificates, check_models};
+use crate::gateway::{StartError, check_certificates, check_expiry, check_models};
 
 /// Prints the routes, warnings, and what there is to say about models and live upstreams; problems are returned as the error.
 pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let found = settings::find(&args.config)?;
+    let expiring = check_expiry(&found.config);
     let warnings = Problems {
         source: found.source.clone(),
-        list: found.config.warnings.clone(),
+        list: [found.config.warnings.clone(), expiring].concat(),
         files: Vec::new(),
     };
     if args.strict && !warnings.list.is_empty() {

@@ -162,7 +162,12 @@ impl Visit {
         let place = format!("upstreams.{}", self.id);
         let url = self.config.shown_url();
         let Outcome::Unreachable(why) = outcome else {
-            let fix = "look at the provider's status page, and ask again".to_owned();
+            let fix = match url.starts_with("http://") {
+                true => format!(
+                    "see whether it wants https:// in {place}.base_url, and look at the server"
+                ),
+                false => "look at the provider's status page, and ask again".to_owned(),
+            };
             return (format!("{url} sends no reply: {detail}"), fix);
         };
         match why {

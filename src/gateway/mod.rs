@@ -2,6 +2,7 @@
 
 mod assemble;
 mod background;
+mod certificates;
 mod descriptors;
 mod fixed;
 mod fleet_figures;
@@ -28,6 +29,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+pub use certificates::check_expiry;
 pub use listening::{Host, Sockets};
 pub use live_check::{LiveFinding, check_live};
 pub use start_error::StartError;
@@ -154,6 +156,8 @@ impl Gateway {
             let (sharing, events) = (Arc::clone(sharing), self.foundation.events.clone());
             tasks.run(move || Arc::clone(&sharing).run(events.clone()));
         }
+        let (foundation, configs) = (self.foundation.clone(), self.configs.clone());
+        tasks.run(move || certificates::run(foundation.clone(), configs.subscribe()));
         let tracer = Arc::clone(&self.foundation.tracer);
         tasks.run(move || Arc::clone(&tracer).run());
         let (foundation, current) = all();

@@ -5,6 +5,7 @@
 //! increase. What almost every request needs is looked up by name and not by labels.
 
 mod attempts;
+mod certificates;
 mod changes;
 mod clients;
 mod families;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use prometheus::{Opts, Registry, TextEncoder};
 
 use self::attempts::Attempts;
+use self::certificates::Certificates;
 use self::changes::Changes;
 use self::clients::Clients;
 use self::health::Times;
@@ -55,6 +57,7 @@ pub struct Metrics {
     moves: Moves,
     changes: Changes,
     retirements: Retirements,
+    certificates: Certificates,
     reloads: Reloads,
     notifications: Notifications,
     memory: MemoryMetrics,
@@ -81,6 +84,7 @@ impl Metrics {
             moves: Moves::new(&registry)?,
             changes: Changes::new(&registry)?,
             retirements: Retirements::new(&registry)?,
+            certificates: Certificates::new(&registry)?,
             reloads: Reloads::new(&registry)?,
             notifications: Notifications::new(&registry)?,
             memory: MemoryMetrics::new(&registry)?,
@@ -99,6 +103,11 @@ impl Metrics {
         self.changes.adopt(known);
         self.notifications.adopt(known);
         self.retirements.show(&[]);
+    }
+
+    /// These certificates are shown, each by its place in the configuration, until these times in seconds since 1970.
+    pub fn certificates<'a>(&self, expiries: impl Iterator<Item = (&'a str, i64)>) {
+        self.certificates.show(expiries);
     }
 
     /// The metrics in Prometheus' text format, with the state of upstreams and routes as it is now.

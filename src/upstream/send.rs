@@ -10,6 +10,7 @@ use super::credential::repeat_as_api_key;
 use super::network::{ClientError, PooledBody, ProxyError};
 use super::{Outbound, Reply, Seat, Upstream, deployment, shortage};
 use crate::outcome::{Defect, Outcome, Unreachable};
+use crate::wire::tls::in_words;
 use crate::wire::upload::Upload;
 
 /// No reply arrived.
@@ -176,9 +177,13 @@ fn is_about_certificate(cause: &(dyn Error + 'static)) -> bool {
 }
 
 fn root_cause(error: &ClientError) -> String {
-    causes(error)
-        .last()
-        .map_or_else(|| error.to_string(), ToString::to_string)
+    let Some(cause) = causes(error).last() else {
+        return error.to_string();
+    };
+    match cause.downcast_ref() {
+        Some(error) => in_words(error),
+        None => cause.to_string(),
+    }
 }
 
 fn causes<'a>(error: &'a ClientError) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

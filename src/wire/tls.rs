@@ -1,6 +1,8 @@
 //! TLS settings for both directions, based on rustls.
 
 mod self_signed;
+mod validity;
+mod words;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -11,6 +13,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
 
 use self::self_signed::SelfSigned;
+pub use self::validity::Validity;
+pub use self::words::in_words;
 
 /// Certificates that cannot be used.
 #[derive(Debug, Error)]
@@ -111,6 +115,11 @@ pub fn server(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> 
         .map_err(|error| of_pair(certificate, key, error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// When all certificates in a PEM file are valid.
+pub fn validity(path: &Path) -> Result<Validity, TlsError> {
+    Ok(validity::of(&certificates(path)?))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

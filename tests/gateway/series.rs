@@ -10,6 +10,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::harness::{Setup, TestGateway, chat, chat_stream, simulators};
+use crate::tls::Identity;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -97,9 +98,14 @@ async fn the_reference_tells_the_type_the_labels_and_the_meaning_of_every_metric
     first
         .play(allowance.with_header("x-ratelimit-reset-requests", "1s"))
         .await;
+    let shown = Identity::new();
+    let (certificate, key) = (shown.certificate_file(), shown.key_file());
+    let (certificate, key) = (certificate.display(), key.display());
+    let house = format!("provider: vllm, client_cert: \"{certificate}\", client_key: \"{key}\"");
     let gateway = Setup::new()
         .upstream(&first)
         .upstream(&second)
+        .upstream_at("house", "https://127.0.0.1:9/v1", &house)
         .route(
             &["gpt-4o"],
             &["first, capabilities: {retires: 2099-01-01}", "second"],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backstop::simulator::{Script, Simulator};
+use backstop::simulator::{Fault, Script, Simulator};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Version};
@@ -38,14 +38,22 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new() -> Self {
-        let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        Self::until(4096)
+    }
+
+    /// It expires when this year begins.
+    pub(crate) fn until(year: i32) -> Self {
+        let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
         let identity = Self {
             folder: tempfile::tempdir().unwrap(),
-            certificate: signed.cert.der().clone(),
-            key: signed.signing_key.serialize_der(),
+            certificate: certificate.der().clone(),
+            key: key.serialize_der(),
         };
-        std::fs::write(identity.certificate_file(), signed.cert.pem()).unwrap();
-        std::fs::write(identity.key_file(), signed.signing_key.serialize_pem()).unwrap();
+        std::fs::write(identity.certificate_file(), certificate.pem()).unwrap();
+        std::fs::write(identity.key_file(), key.serialize_pem()).unwrap();
         identity
     }
 
@@ -191,6 +199,21 @@ async fn an_upstream_whose_certificate_is_not_trusted_gets_no_request() {
 }
 
 #[tokio::test]
+async fn an_upstream_whose_certificate_has_expired_is_described_with_the_day() {
+    let identity = Identity::until(2020);
+    let first = Simulator::start_tls("first", Script::healthy(), identity.server(&[b"h2"]));
+    let first = first.await.unwrap();
+    let second = Simulator::start("second", Script::fault(Fault::status(500)));
+    let second = second.await.unwrap();
+    let file = identity.certificate_file();
+    let gateway = TestGateway::start(&upstreams(&first, &second, Some(file.as_path()))).await;
+    let answered = gateway.post(CHAT, &chat()).await;
+    assert_eq!(answered.status, 503);
+    let said = "its certificate expired at 2020-01-01T00:00:00Z";
+    assert!(answered.text().contains(said), "{}", answered.text());
+}
+
+#[tokio::test]
 async fn an_upstream_that_speaks_no_tls_where_it_should_fails_over() {
     let first = Simulator::start("first", Script::healthy()).await.unwrap();
     let second = Simulator::start("second", Script::healthy()).await.unwrap();
@@ -301,6 +324,27 @@ async fn a_renewed_certificate_is_shown_after_a_reload() {
     let config = backstop::config::Config::parse("test", &yaml, &|_| None);
     gateway.gateway.reload(Ok(config.unwrap())).await.unwrap();
     ask_twice(&https(new.client(), true), &url).await;
+}
+
+#[tokio::test]
+async fn operators_see_when_the_certificate_expires_also_after_a_reload() {
+    let (old, new) = (Identity::until(2020), Identity::until(2099));
+    let first = Simulator::start("first", Script::healthy()).await.unwrap();
+    let yaml = format!("{}{}", two_upstreams(&first, &first), listener_tls(&old));
+    let gateway = TestGateway::start(&yaml).await;
+    let is_shown = async |at: &str| {
+        let name = "backstop_certificate_expires_timestamp_seconds";
+        let line = format!("{name}{{certificate=\"tls.cert\"}} {at}");
+        while !gateway.admin("/metrics").await.text().contains(&line) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(is_shown("1577836800")).await;
+    std::fs::copy(new.certificate_file(), old.certificate_file()).unwrap();
+    std::fs::copy(new.key_file(), old.key_file()).unwrap();
+    let config = backstop::config::Config::parse("test", &yaml, &|_| None);
+    gateway.gateway.reload(Ok(config.unwrap())).await.unwrap();
+    within(is_shown("4070908800")).await;
 }
 
 #[tokio::test]

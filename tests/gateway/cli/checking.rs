@@ -47,6 +47,25 @@ async fn warnings_are_no_mistakes_unless_that_is_wanted() {
     }
 }
 
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_warned_of_with_the_day_and_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    for (year, warned) in [(2020, true), (4000, false)] {
+        let identity = Identity::until(year);
+        let (certificate, key) = (identity.certificate_file(), identity.key_file());
+        let (certificate, key) = (certificate.display(), key.display());
+        let tls = format!("tls: {{cert: \"{certificate}\", key: \"{key}\"}}\n");
+        write(folder.path(), &format!("{tls}{ODD}"));
+        let (code, stdout, stderr) = finish(backstop(folder.path(), &["check"])).await;
+        assert_eq!(code, Some(0), "{stderr}");
+        let said = format!(
+            "tls.cert: the certificate in {certificate} has expired (2020-01-01T00:00:00Z)"
+        );
+        assert_eq!(stdout.contains(&said), warned, "{stdout}");
+        assert_eq!(stdout.contains("put a renewed one in its place"), warned);
+    }
+}
+
 /// What would prevent the start, or a reload, is no good configuration.
 #[tokio::test]
 async fn certificates_that_cannot_be_used_are_mistakes() {
