@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq;
@@ -71,9 +72,20 @@ impl ClientKeys {
             return Ok(None);
         }
         let presented = presented_key(headers).ok_or(Rejection::NoKey)?;
+        self.with(presented).map(Some).ok_or(Rejection::WrongKey)
+    }
+
+    /// For how long this key will be accepted; `None`: it is not.
+    pub(super) fn time_left(&self, presented: &[u8]) -> Option<Duration> {
+        match self.are_none() {
+            true => Some(Duration::MAX),
+            false => self.with(presented)?.time_left(),
+        }
+    }
+
+    fn with(&self, presented: &[u8]) -> Option<&Client> {
         let client = self.with_key(presented);
-        let client = client.or_else(|| self.with_digest(presented));
-        client.map(Some).ok_or(Rejection::WrongKey)
+        client.or_else(|| self.with_digest(presented))
     }
 
     fn are_none(&self) -> bool {
@@ -101,7 +113,7 @@ impl ClientKeys {
 
 /// Our own header comes first. `OpenAI` SDKs send a bearer token, Anthropic's `x-api-key`, Azure's `api-key`. Browsers cannot set headers on a
 /// WebSocket; they offer a subprotocol that contains the key.
-fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
     let bearer = headers.get(AUTHORIZATION).and_then(|value| {
         let (scheme, token) = value.as_bytes().split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)

@@ -3,6 +3,7 @@
 //! *Invariant:* only `reject`, `exhausted` and `attention` choose a status of our own; every other status comes from an upstream.
 
 mod admit;
+mod admitted;
 mod attention;
 mod auth;
 mod count;
@@ -20,6 +21,7 @@ mod read;
 mod record;
 mod reject;
 mod respond;
+mod revocation;
 mod stopping;
 mod story;
 mod stream;
@@ -35,6 +37,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+pub use admitted::KeysNow;
 pub use auth::ClientKeys;
 
 use self::give_ups::GiveUps;
@@ -61,7 +64,8 @@ use crate::wire::upgrade::{Handled, Shutdown};
 #[derive(Debug)]
 pub struct Api {
     browsers: BrowserPolicy,
-    clients: ClientKeys,
+    clients: Arc<ClientKeys>,
+    keys_now: KeysNow,
     routes: Arc<RouteTable>,
     failover: Failover,
     events: Events,
@@ -88,9 +92,9 @@ enum Reply {
 }
 
 impl Api {
-    /// Serves these clients by these routes.
+    /// Serves these clients by these routes, and those who stay for long while their keys are accepted.
     pub fn new(
-        clients: ClientKeys,
+        (clients, keys_now): (Arc<ClientKeys>, KeysNow),
         routes: Arc<RouteTable>,
         failover: Failover,
         events: Events,
@@ -99,6 +103,7 @@ impl Api {
         Self {
             browsers: BrowserPolicy::for_clients(config),
             clients,
+            keys_now,
             routes,
             failover,
             events,
@@ -189,6 +194,7 @@ impl Api {
                 return own.map(Reply::Own);
             }
             if upgrade::is_wanted(&head) {
+                record.revocation = admitted::revocation(&head.headers, &self.keys_now);
                 let mut request = upgrade::request(record, head, path, &body)?;
                 record.read(request.received_at);
                 admit::admit(client, &request, record)?;

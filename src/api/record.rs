@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::give_ups::{GiveUps, Program};
+use super::revocation::Revocation;
 use crate::clients::Taken;
 use crate::config::UpstreamId;
 use crate::event::{
@@ -56,6 +57,8 @@ pub(super) struct RequestRecord {
     out_at: Vec<ScopeId>,
     /// Why we refuse it, if there is no room for it.
     pub(super) refusal: Option<Refusal>,
+    /// When its client is admitted no more, for what may last.
+    pub(super) revocation: Option<Revocation>,
     /// Which of its client's limits it has met.
     pub(super) limit: Option<ClientLimit>,
     /// What it has taken of its client's limits.
@@ -98,6 +101,7 @@ impl RequestRecord {
             failed_at: Vec::new(),
             out_at: Vec::new(),
             refusal: None,
+            revocation: None,
             limit: None,
             taken: None,
             tokens: None,

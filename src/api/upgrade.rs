@@ -11,9 +11,11 @@ use super::hints::Hints;
 use super::path::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
+use super::revocation::Revocation;
+use super::stopping;
 use crate::catalogue::Abilities;
 use crate::event::RequestResult;
-use crate::failover::{Relay, RelayEnd};
+use crate::failover::{Relay, RelayEnd, Stop};
 use crate::request::{Endpoint, ModelRequest};
 use crate::wire::body::full;
 use crate::wire::json::ModelField;
@@ -93,7 +95,7 @@ fn for_upstream(sent: HeaderMap) -> HeaderMap {
 pub(super) fn respond(
     relay: Box<Relay>,
     headers: HeaderMap,
-    record: Box<RequestRecord>,
+    mut record: Box<RequestRecord>,
 ) -> Handled {
     let mut response = Response::new(full(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -101,10 +103,18 @@ pub(super) fn respond(
     response.headers_mut().remove(CONTENT_LENGTH);
     put_handshake(response.headers_mut());
     let upgrade = UpgradeHandler::new(|client, shutdown| async move {
-        match relay.run(client, shutdown).await {
+        let revocation = record.revocation.take();
+        let stop = async {
+            tokio::select! {
+                () = stopping::is_over(shutdown) => Stop::Draining,
+                () = Revocation::comes(revocation) => Stop::Revoked,
+            }
+        };
+        match relay.run(client, stop).await {
             RelayEnd::Closed => record.finish(RequestResult::Answered),
             RelayEnd::Failed => record.lost(),
-            RelayEnd::Stopped => record.finish(RequestResult::Broken),
+            RelayEnd::Stopped(Stop::Draining) => record.finish(RequestResult::Broken),
+            RelayEnd::Stopped(Stop::Revoked) => record.finish(RequestResult::Rejected),
             RelayEnd::ClientGone => record.finish(RequestResult::ClientGone),
         }
     });

@@ -1,6 +1,7 @@
 //! One client, as a configuration has it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -43,7 +44,16 @@ impl Client {
 
     /// Whether its key is not accepted any more.
     pub fn has_expired(&self) -> bool {
-        self.expires.is_some_and(|end| Timestamp::now() >= end)
+        self.time_left().is_none()
+    }
+
+    /// For how long its key is still accepted; `None`: it has expired.
+    pub fn time_left(&self) -> Option<Duration> {
+        let Some(end) = self.expires else {
+            return Some(Duration::MAX);
+        };
+        let left = Duration::try_from(end.duration_since(Timestamp::now()));
+        left.ok().filter(|left| !left.is_zero())
     }
 
     /// Whether it may use this model.

@@ -32,7 +32,7 @@ mod translation;
 pub use answers::answer::{Answer, AnswerBody};
 pub use answers::continuability::Continuability;
 pub use answers::opaque::OpaqueStream;
-pub use answers::relay::{Relay, RelayEnd};
+pub use answers::relay::{Relay, RelayEnd, Stop};
 pub use answers::supervise::SupervisedStream;
 pub use answers::watched::{StreamEnd, Watched};
 pub use decisions::budget::{Bucket, Budget, Expense, Tokens};

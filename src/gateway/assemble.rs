@@ -30,6 +30,7 @@ use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Up
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) api: Api,
+    pub(super) clients: Arc<ClientKeys>,
     pub(super) upstreams: Upstreams,
     /// What it is for operators.
     pub(super) current: Arc<Current>,
@@ -80,16 +81,17 @@ impl Generation {
             events.clone(),
         );
         metrics.adopt(&known(config, &routes, &upstreams));
-        let clients = ClientKeys::new(config, usage);
+        let clients = Arc::new(ClientKeys::new(config, usage));
         foundation.share_about(&upstreams);
         Ok(Self {
             api: Api::new(
-                clients,
+                (Arc::clone(&clients), foundation.keys.subscribe()),
                 Arc::clone(&routes),
                 failover,
                 events.clone(),
                 config,
             ),
+            clients,
             upstreams,
             current: Arc::new(Current {
                 browsers: BrowserPolicy::for_operators(config),

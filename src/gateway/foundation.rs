@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::start_error::StartError;
 use crate::admin::{Recent, Reloader};
 use crate::affinity::Affinity;
+use crate::api::ClientKeys;
 use crate::clients::Usage;
 use crate::config::{Config, UpstreamId};
 use crate::event::{Events, Sink};
@@ -36,6 +38,8 @@ pub(super) struct Foundation {
     pub(super) memory: Memory,
     /// What clients have used of their limits.
     pub(super) usage: Arc<Usage>,
+    /// The keys of clients that are accepted now.
+    pub(super) keys: watch::Sender<Arc<ClientKeys>>,
     pub(super) events: Events,
     /// What has happened lately, for operators.
     pub(super) recent: Arc<Recent>,
@@ -78,6 +82,7 @@ impl Foundation {
             sharing,
             // Each configuration sets its limit.
             memory: Memory::new(0),
+            keys: watch::Sender::new(Arc::new(ClientKeys::new(config, &usage))),
             usage,
             events: Events::new(sinks),
             recent,

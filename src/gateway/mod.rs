@@ -270,6 +270,7 @@ impl Gateway {
         }
         self.foundation.follow(config).map_err(message)?;
         self.for_operators.send_replace(Arc::clone(&next.current));
+        self.foundation.keys.send_replace(Arc::clone(&next.clients));
         self.current.store(Arc::new(next));
         let before = self.configs.send_replace(config.clone());
         let is_changed = before != *config;

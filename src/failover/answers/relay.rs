@@ -23,7 +23,6 @@ use crate::failover::attempts::ending::Opened;
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::outcome::Outcome;
 use crate::upstream::Seat;
-use crate::wire::upgrade::Shutdown;
 use crate::wire::websocket::{Frames, close_frame};
 
 const BUFFER: usize = 16 << 10;
@@ -38,8 +37,11 @@ const AFTERMATH: Duration = Duration::from_secs(10);
 const RESTART: u16 = 1012;
 /// "Try again later".
 const LATER: u16 = 1013;
+/// "Policy violation": connecting again in the same way would not help.
+const POLICY: u16 = 1008;
 const REASON: &str = "the upstream was lost, connect again";
 const REASON_OF_DRAIN: &str = "the proxy is stopping, connect again";
+const REASON_OF_KEY: &str = "this API key is accepted no more; ask for a new one";
 
 /// A WebSocket at an upstream, before the client's connection is attached.
 #[derive(Debug)]
@@ -59,9 +61,27 @@ pub enum RelayEnd {
     /// The upstream was lost.
     Failed,
     /// We had to stop.
-    Stopped,
+    Stopped(Stop),
     /// The client hung up without a Close frame.
     ClientGone,
+}
+
+/// Why we end it ourselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The grace time of a drain is over.
+    Draining,
+    /// The client's key is accepted no more.
+    Revoked,
+}
+
+impl Stop {
+    fn close_frame(self) -> Vec<u8> {
+        match self {
+            Self::Draining => close_frame(RESTART, REASON_OF_DRAIN),
+            Self::Revoked => close_frame(POLICY, REASON_OF_KEY),
+        }
+    }
 }
 
 /// Why the relay ends.
@@ -69,7 +89,7 @@ enum End {
     Closed,
     UpstreamLost(Option<io::Error>),
     ClientGone,
-    Shutdown,
+    Stopped(Stop),
 }
 
 impl Relay {
@@ -83,13 +103,13 @@ impl Relay {
         }
     }
 
-    /// Relays until it is over, or until `shutdown`.
-    pub async fn run(self, client: Upgraded, shutdown: Shutdown) -> RelayEnd {
+    /// Relays until it is over, or until `stop`.
+    pub async fn run(self, client: Upgraded, stop: impl Future<Output = Stop>) -> RelayEnd {
         let (from_upstream, to_upstream) = split(TokioIo::new(self.upstream));
         let (from_client, to_client) = split(TokioIo::new(client));
         let mut down = Direction::new(from_upstream, to_client, None);
         let mut up = Direction::new(from_client, to_upstream, Some(self.patience));
-        let end = match converse(&mut down, &mut up, shutdown).await {
+        let end = match converse(&mut down, &mut up, stop).await {
             _ if down.frames.has_closed() || up.frames.has_closed() => End::Closed,
             end => end,
         };
@@ -117,11 +137,10 @@ impl Relay {
                 part(up.from, down.to, &down.frames, close_frame(code, REASON)).await;
                 RelayEnd::Failed
             }
-            End::Shutdown => {
+            End::Stopped(stop) => {
                 drop((down.from, up.to));
-                let goodbye = close_frame(RESTART, REASON_OF_DRAIN);
-                part(up.from, down.to, &down.frames, goodbye).await;
-                RelayEnd::Stopped
+                part(up.from, down.to, &down.frames, stop.close_frame()).await;
+                RelayEnd::Stopped(stop)
             }
         }
     }
@@ -198,12 +217,16 @@ impl Direction {
 }
 
 /// Passes bytes in both directions until it is over.
-async fn converse(down: &mut Direction, up: &mut Direction, mut shutdown: Shutdown) -> End {
+async fn converse(
+    down: &mut Direction,
+    up: &mut Direction,
+    stop: impl Future<Output = Stop>,
+) -> End {
     let closed = Semaphore::new(0);
     let (gone, is_down) = tokio::select! {
         gone = down.pass(&closed) => (gone, true),
         gone = up.pass(&closed) => (gone, false),
-        _ = shutdown.wait_for(|is_due| *is_due) => return End::Shutdown,
+        stop = stop => return End::Stopped(stop),
         () = goodbyes(&closed) => return End::Closed,
     };
     // A side that takes no more bytes may have sent the reason.

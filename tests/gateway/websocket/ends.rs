@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use backstop::event::RequestResult;
+use backstop::config::Config;
+use backstop::event::{Event, RequestResult};
 use futures_util::{SinkExt, StreamExt};
+use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -237,9 +239,7 @@ async fn a_drain_waits_for_conversations_and_then_ends_them() {
     assert!(!matches!(ended, Some(Ok(_))), "{ended:?}");
     within(draining).await.unwrap();
     let result = |event: &_| match event {
-        backstop::event::Event::RequestFinished(report) => {
-            Some((report.result, report.failed_by.len()))
-        }
+        Event::RequestFinished(report) => Some((report.result, report.failed_by.len())),
         _ => None,
     };
     assert_eq!(events.wait_for(result).await, (RequestResult::Broken, 0));
@@ -253,4 +253,56 @@ async fn a_drain_is_over_with_the_last_conversation() {
     say(&mut client.stream, Message::Close(None)).await;
     tokio::join!(rest(&mut client.stream), rest(&mut upstream.stream));
     within(draining).await.unwrap();
+}
+
+/// Whoever takes a key away, as it has leaked, means at once.
+#[tokio::test]
+async fn a_client_whose_key_is_taken_away_is_sent_off_and_others_talk_on() {
+    let mut provider = Provider::start().await;
+    let without = provider.alone("clients: [{name: bert, key: key-of-bert-1234}]\n");
+    let both = without.replace("[{name", "[{name: anna, key: key-of-anna-1234}, {name");
+    let gateway = TestGateway::start(&both).await;
+    let mut talk = async |key: &str| {
+        let key = format!("Bearer {key}");
+        let client = connect(&gateway, REALTIME, &[("authorization", &key)]).await;
+        (client, provider.next().await)
+    };
+    let (mut anna, _of_anna) = talk("key-of-anna-1234").await;
+    let (mut bert, mut of_bert) = talk("key-of-bert-1234").await;
+    let reload = async |yaml: &str| {
+        let config = Config::parse("test", yaml, &|_| None).unwrap();
+        gateway.gateway.reload(Ok(config)).await.unwrap();
+    };
+    reload(&both).await;
+    say(&mut anna.stream, Message::text("still here")).await;
+    reload(&without).await;
+    let farewell = close(
+        CloseCode::Policy,
+        "this API key is accepted no more; ask for a new one",
+    );
+    assert_eq!(told(&mut anna.stream).await.unwrap(), farewell);
+    say(&mut bert.stream, Message::text("me too")).await;
+    assert_eq!(
+        told(&mut of_bert.stream).await.unwrap(),
+        Message::text("me too")
+    );
+    let result = |event: &_| match event {
+        Event::RequestFinished(report) => Some(report.result),
+        _ => None,
+    };
+    let result = gateway.events.wait_for(result).await;
+    assert_eq!(result, RequestResult::Rejected);
+}
+
+#[tokio::test]
+async fn a_client_whose_key_expires_is_sent_off() {
+    let mut provider = Provider::start().await;
+    let soon = Timestamp::now() + SignedDuration::from_millis(1500);
+    let clients = format!("clients: [{{name: anna, key: key-of-anna-1234, expires: {soon}}}]\n");
+    let gateway = TestGateway::start(&provider.alone(&clients)).await;
+    let key = [("authorization", "Bearer key-of-anna-1234")];
+    let mut anna = connect(&gateway, REALTIME, &key).await;
+    let _upstream = provider.next().await;
+    let farewell = told(&mut anna.stream).await.unwrap();
+    assert!(matches!(farewell, Message::Close(Some(frame)) if frame.code == CloseCode::Policy));
 }
