@@ -73,13 +73,18 @@ struct RawFields<'a> {
     metadata: Option<Metadata<'a>>,
 }
 
-/// `OpenRouter`'s `metadata`: of a request that moderation has rejected, or of a limit of its own.
+/// `OpenRouter`'s `metadata`: of a request that moderation or somebody behind it has rejected, or of a limit of its own.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 struct Metadata<'a> {
     flagged_input: Option<&'a RawValue>,
     headers: Option<&'a RawValue>,
+    /// What the provider behind it has sent: a text, often JSON.
+    raw: Option<&'a RawValue>,
 }
+
+/// What `OpenRouter` says in place of the words of a provider behind it, with which it knows them.
+const SAID_BEHIND: &str = "Provider returned error";
 
 /// The headers that `OpenRouter` sets for a limit of its own, as it repeats them in the body.
 #[derive(Deserialize)]
@@ -146,13 +151,17 @@ impl ErrorFields {
         let code = raw.code.or(raw.error_code).or(raw.status_code);
         let said = [raw.message, raw.error_msg, raw.aws_message, raw.detail];
         let message = said.into_iter().flatten().next();
+        let is_shaped = message.is_some() || code.is_some() || raw.kind.is_some();
+        let message = message.map(text_of).unwrap_or_default();
         let metadata = raw.metadata.as_ref();
         let reset = metadata.and_then(|metadata| reset(metadata.headers?));
+        let behind = metadata.filter(|_| message == SAID_BEHIND);
+        let said_behind = behind.and_then(|behind| said_in(behind.raw?));
         Self {
             wait: delay
                 .and_then(|delay| wait_until(delay, SystemTime::UNIX_EPOCH))
                 .or(reset),
-            is_shaped: message.is_some() || code.is_some() || raw.kind.is_some(),
+            is_shaped,
             code: text_or_number(code),
             kind: raw.kind.unwrap_or_default().into_owned(),
             name: error_code(raw.details).unwrap_or_else(|| text_or_number(raw.status)),
@@ -162,7 +171,7 @@ impl ErrorFields {
             is_flagged: metadata.is_some_and(|metadata| metadata.flagged_input.is_some()),
             ..Self::default()
         }
-        .saying(message.map(text_of).unwrap_or_default())
+        .saying(said_behind.unwrap_or(message))
     }
 
     fn saying(self, message: String) -> Self {
@@ -275,6 +284,14 @@ fn first(list: &RawValue) -> Option<&RawValue> {
 fn reset(headers: &RawValue) -> Option<Duration> {
     let headers: LimitHeaders<'_> = serde_json::from_str(headers.get()).ok()?;
     wait_until(&text_or_number(headers.reset), SystemTime::now())
+}
+
+/// The message of an error in a text, or the text itself; `None`: there is none.
+fn said_in(raw: &RawValue) -> Option<String> {
+    let text = text_of(raw);
+    let said = ErrorFields::read(text.as_bytes()).message;
+    let said = if said.is_empty() { text } else { said };
+    Some(said).filter(|said| !said.trim().is_empty())
 }
 
 fn error_code(details: Option<&RawValue>) -> Option<String> {

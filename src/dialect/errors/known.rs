@@ -61,6 +61,9 @@ fn meaning_of_words(error: &ErrorFields) -> Option<Meaning> {
     Some(LINES.iter().find(shows)?.0)
 }
 
+/// `OpenAI`'s code of what is longer than the model can take: agents compact the conversation upon it.
+pub(super) const TOO_LONG: &str = "context_length_exceeded";
+
 /// Whether it says that the request is longer than the model can take.
 pub(super) fn says_too_long(error: &ErrorFields) -> bool {
     LENGTH.iter().any(|mark| error.shows(*mark))

@@ -33,7 +33,7 @@ pub(super) const CONTENT: &[Mark] = &[
     Begins("content violates usage guidelines"),
 ];
 
-/// Longer than the model's window.
+/// Longer than the model's window, with what it may answer.
 pub(super) const LENGTH: &[Mark] = &[
     Code("context_length_exceeded"),
     Code("exceed_context_size_error"),
@@ -43,21 +43,54 @@ pub(super) const LENGTH: &[Mark] = &[
     Code("too_many_prompt_tokens"),
     // Zhipu
     Code("1261"),
+    // GitHub
+    Code("model_max_prompt_tokens_exceeded"),
+    Code("tokens_limit_reached"),
+    Begins("prompt token count of"),
     // Anthropic
     Begins("prompt is too long"),
     Begins("input length and `max_tokens` exceed context limit"),
+    // OpenAI, Azure
+    Begins("your input exceeds the context window of this model"),
+    Begins("input tokens exceed the configured limit of"),
     // vLLM, DeepSeek and kin
     Begins("this model's maximum context length is"),
-    // OpenRouter
+    Begins("'max_tokens' or 'max_completion_tokens' is too large: "),
+    Says("is longer than the maximum model length of"),
+    // SGLang, Together
+    Begins("requested token count exceeds the model's maximum context length"),
+    Says(" tokens) is longer than the model's context length ("),
+    Says(" tokens) exceeds the maximum allowed length ("),
+    // OpenRouter, Poolside
     Begins("this endpoint's maximum context length is"),
+    Says("exceeds the maximum allowed input length of"),
+    // xAI
+    Begins("this model's maximum prompt length is"),
+    // Groq, Cerebras
+    Begins("please reduce the length of the messages"),
     // Mistral
     Begins("prompt contains"),
     // Together
     Begins("input token count"),
+    // Fireworks
+    Begins("the prompt is too long: "),
+    // MiniMax
+    Begins("invalid params, context window exceeds limit"),
+    // Moonshot
+    Says("your request exceeded model token limit: "),
+    // Cohere
+    Begins("too many tokens: "),
     // Bedrock
     Begins("input is too long"),
     // Ollama
     Begins("prompt too long; exceeded max context length"),
+    // LM Studio
+    Begins(
+        "the number of tokens to keep from the initial prompt is greater than the context length",
+    ),
+    Begins("trying to keep the first"),
+    // LiteLLM
+    Begins("litellm.contextwindowexceedederror"),
     // Gemini
     Begins("the input token count"),
     Says("exceeds the maximum number of tokens"),

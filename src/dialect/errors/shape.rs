@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::fields::ErrorFields;
+use super::known::{self, TOO_LONG};
 
 /// An error body that `OpenAI`'s SDKs can read: `error` is an object, `message` and `type` are texts, `code` is a
 /// text or null. A body in this shape stays as it is; for any other, `error.upstream` has the original.
@@ -26,6 +27,11 @@ pub fn shaped(status: u16, body: Bytes) -> Bytes {
         text => text.into(),
     };
     let is_number = fields.code.bytes().all(|byte| byte.is_ascii_digit());
+    let code = match known::says_too_long(&fields) {
+        true => TOO_LONG.into(),
+        false if is_number => Value::Null,
+        false => or_null(&fields.code),
+    };
     let message = match fields.message.as_str() {
         "" => Cow::Owned(format!("the upstream answered {status} and gave no reason")),
         message => Cow::Borrowed(message),
@@ -39,7 +45,7 @@ pub fn shaped(status: u16, body: Bytes) -> Bytes {
         "message": message,
         "type": kind,
         "param": null,
-        "code": if is_number { Value::Null } else { or_null(&fields.code) },
+        "code": code,
     });
     if let Some(original) = parsed {
         error["upstream"] = original;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::overflow::overflow;
 use crate::dialect::errors::says_too_long;
 
 /// An error object of any API, in Anthropic's shape.
@@ -26,11 +27,12 @@ pub fn in_words(mut error: Value) -> Value {
 
 fn shaped(kind: &'static str, error: &Value) -> Value {
     let message = message_of(error);
-    // Claude Code compacts the conversation when it reads these words.
+    // Claude Code compacts the conversation when it reads these words, and asks for a shorter answer when it reads those.
     if says_too_long(error) {
-        let message = match message.contains(TOO_LONG) {
-            true => message.to_owned(),
-            false => format!("{TOO_LONG}: {message}"),
+        let message = match overflow(message) {
+            Some(overflow) => overflow,
+            None if message.contains(TOO_LONG) => message.to_owned(),
+            None => format!("{TOO_LONG}: {message}"),
         };
         return json!({ "type": "invalid_request_error", "message": message });
     }
@@ -41,7 +43,7 @@ fn shaped(kind: &'static str, error: &Value) -> Value {
 pub fn to_openai(error: &Value) -> Value {
     let message = message_of(error);
     let (kind, code) = match error["type"].as_str().unwrap_or_default() {
-        "invalid_request_error" if message.contains(TOO_LONG) => {
+        "invalid_request_error" if says_too_long(error) => {
             ("invalid_request_error", Some("context_length_exceeded"))
         }
         "invalid_request_error" => ("invalid_request_error", None),
@@ -218,6 +220,8 @@ mod tests {
         assert_eq!(error(&given), expected);
         assert_eq!(error(&expected), expected);
         assert_eq!(to_openai(&expected)["code"], "context_length_exceeded");
+        let with_answer = json!({"type": "invalid_request_error", "message": "input length and `max_tokens` exceed context limit: 9 + 5 > 10"});
+        assert_eq!(to_openai(&with_answer)["code"], "context_length_exceeded");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod events;
 mod look;
 mod media;
 mod message;
+mod overflow;
 mod own_tools;
 mod read_answer;
 mod read_blocks;
