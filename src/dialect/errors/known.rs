@@ -92,11 +92,12 @@ const LINES: &[Line] = &[
     (RateLimited, Refusal, &[Begins("allocated quota exceeded")]),
     (ContentRefused, OneOf(&[400, 403, 422, 451]), CONTENT),
     (TooLong, OneOf(&[400, 403, 413, 422, 429]), LENGTH),
-    // More tokens than the account may send in a minute: waiting never helps, another account may.
+    // More tokens than the account may send in a minute, or more bytes than the provider takes: waiting never helps, another
+    // one may.
     (
         Unsupported,
         OneOf(&[413, 429]),
-        &[Begins("request too large for")],
+        &[Begins("request too large for"), Code("request_too_large")],
     ),
     (Unsupported, OneOf(&[400, 404, 422]), FEATURES),
     (QuotaExhausted, Any, MONEY),

@@ -107,6 +107,9 @@ pub(super) const FEATURES: &[Mark] = &[
     Says("\"extra_forbidden\""),
     // Anthropic
     Ends("extra inputs are not permitted"),
+    Says(" for the `anthropic-beta` header"),
+    // Bedrock
+    Begins("invalid beta flag"),
     // Gemini
     Begins("invalid json payload received. unknown name"),
     // DeepSeek
@@ -133,6 +136,17 @@ pub(super) const FEATURES: &[Mark] = &[
     Begins("unsupported value: "),
     // llama.cpp
     Begins("image input is not supported"),
+    // OpenAI
+    Begins("invalid content type. image_url is only supported by certain models"),
+    // SGLang, vLLM
+    Begins("the model is not multimodal"),
+    Ends(" may be provided in one prompt"),
+    // Anthropic has narrower limits than others.
+    Ends(" pdf pages may be provided"),
+    Begins("too many images and documents: "),
+    Says("image dimensions exceed max allowed size"),
+    Says(": image exceeds "),
+    Says(" media type, but the image appears to be "),
     // OpenRouter, with 404
     Begins("no endpoints found that support"),
     // OpenAI

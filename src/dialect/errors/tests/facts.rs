@@ -69,6 +69,7 @@ fn failures_of_others_are_nobodys_rejection() {
 /// What providers say, whatever the status.
 const REFUSALS: &str = r#"
 400 model_unavailable {"detail":"Model nonexistent is not supported. Supported models are ['voyage-2']."}
+413 unsupported {"type":"error","error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}
 400 too_long {"error":{"message":"prompt too long; exceeded max context length by 1119046 tokens (ref: 9)","type":"invalid_request_error"}}
 400 unsupported {"error":{"message":"Web search options not supported with this model.","param":"web_search_options"}}
 400 server_error {"type":"error","error":{"type":"api_error","message":"Test error"}}

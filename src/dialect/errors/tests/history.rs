@@ -29,6 +29,16 @@ rejected - Expected `thinking` or `redacted_thinking`
 const OF_MODELS: &str = r#"
 unsupported - Unsupported parameter: 'temperature' is not supported with this model.
 unsupported - tool_choice: type "tool" and "any" are not supported for this model.
+unsupported - Unexpected value(s) `per-turn-control-2026-07-01` for the `anthropic-beta` header. Please consult our documentation.
+unsupported - invalid beta flag
+unsupported - Invalid content type. image_url is only supported by certain models.
+unsupported - The model is not multimodal. Please remove image inputs.
+unsupported - At most 0 image(s) may be provided in one prompt.
+unsupported - messages.38.content.0.pdf.source.base64.data: A maximum of 100 PDF pages may be provided.
+unsupported - too many images and documents: 104 + 1 > 100
+unsupported - messages.14.content.1.image.source.base64.data: At least one of the image dimensions exceed max allowed size for many-image requests: 2000 pixels
+unsupported - messages.0.content.0.image.source.base64: image exceeds 5 MB maximum: 6291456 bytes > 5242880 bytes
+unsupported - messages.5.content.1.image.source.base64: The image was specified using the image/jpeg media type, but the image appears to be a image/png image
 unsupported - This model does not support effort level 'max'. Supported levels: high.
 model_unavailable model_not_found The requested model 'm' does not exist.
 unauthorized invalid-argument Incorrect API key provided. You can obtain an API key.
