@@ -83,8 +83,17 @@ pub fn read_image(part: &mut Object) -> Result<Content, Unsaid> {
     let Some(url) = url else {
         return Err(Unsaid("file_id"));
     };
+    let media = Media::of_url(url);
+    // Gemini and LiteLLM take files in the place of images.
+    if matches!(&media, Media::Inline { kind, data } if is_pdf(kind, data)) {
+        return Ok(Content::Document {
+            media,
+            name: None,
+            context: None,
+        });
+    }
     Ok(Content::Image {
-        media: Media::of_url(url),
+        media,
         detail: detail.filter(|detail| detail != USUAL_DETAIL),
     })
 }

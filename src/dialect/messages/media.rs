@@ -6,8 +6,13 @@ use super::wire::{Said, Source};
 use crate::dialect::conversation::fields::{Object, list, object, take, take_object, take_text};
 use crate::dialect::conversation::{Content, Media, PDF, Unsaid, is_pdf, plain_kind, text_in};
 
-/// The media types of images that are accepted.
-const IMAGES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+/// The media types of images that are accepted, and how their data begin in base64.
+const IMAGES: [(&str, &str); 4] = [
+    ("image/png", "iVBORw0KGgo"),
+    ("image/jpeg", "/9j/"),
+    ("image/gif", "R0lGOD"),
+    ("image/webp", "UklGR"),
+];
 /// The only type of documents of text.
 const PLAIN: &str = "text/plain";
 /// Reads an image.
@@ -65,7 +70,7 @@ fn read_source(mut source: Object) -> Result<Media, Unsaid> {
 pub(super) fn image(media: Media) -> Result<Said, Unsaid> {
     let source = match media {
         Media::Url(url) if is_fetched(&url) => Source::Url { url },
-        Media::Inline { kind, data } => match image_kind(&kind) {
+        Media::Inline { kind, data } => match image_kind(&kind, &data) {
             Some(kind) => base64_source(kind, data),
             None => return Err(Unsaid("images of this kind")),
         },
@@ -93,7 +98,7 @@ pub(super) fn document(
         Media::Inline { kind, data } => {
             if is_pdf(&kind, &data) {
                 base64_source(PDF, data)
-            } else if let Some(kind) = image_kind(&kind) {
+            } else if let Some(kind) = image_kind(&kind, &data) {
                 let source = base64_source(kind, data);
                 return Ok(Some(Said::Image { source }));
             } else {
@@ -125,15 +130,18 @@ fn text_source(data: String) -> Source {
     }
 }
 
-fn image_kind(kind: &str) -> Option<&'static str> {
+/// The media type of an image. What the data are counts more than what the client says: they are compared, and who names a
+/// file wrongly is refused.
+fn image_kind(kind: &str, data: &str) -> Option<&'static str> {
     let kind = match plain_kind(kind) {
         // A common misspelling.
-        "image/jpg" => IMAGES[1],
+        "image/jpg" => "image/jpeg",
         kind => kind,
     };
-    IMAGES
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(kind))
+    let is_said = |known: &str| known.eq_ignore_ascii_case(kind);
+    let said = IMAGES.iter().find(|(known, _)| is_said(known))?;
+    let seen = IMAGES.iter().find(|(_, begin)| data.starts_with(begin));
+    Some(seen.unwrap_or(said).0)
 }
 
 #[cfg(test)]
@@ -206,6 +214,21 @@ mod tests {
         }
         let refused = image(inline("image/svg+xml", "aGk=")).unwrap_err();
         assert_eq!(refused, Unsaid("images of this kind"));
+    }
+
+    #[test]
+    fn an_image_is_what_its_data_are() {
+        for (said, data, sent) in [
+            ("image/png", "/9j/4AAQ", "image/jpeg"),
+            ("image/jpeg", "iVBORw0KGgoAAAA", "image/png"),
+            ("image/jpg", "R0lGODlhAQAB", "image/gif"),
+            ("IMAGE/PNG", "UklGRkacAABXRUJQ", "image/webp"),
+            ("image/gif", "aGk=", "image/gif"),
+        ] {
+            let block = serde_json::to_value(image(inline(said, data)).unwrap()).unwrap();
+            assert_eq!(block["source"]["media_type"], sent, "{said} {data}");
+            assert_eq!(block["source"]["data"], data);
+        }
     }
 
     #[test]

@@ -156,6 +156,14 @@ fn images_documents_and_sound_are_read_however_they_are_written() {
         ),
         (file("aGk="), document(inline("application/pdf"))),
         (
+            json!({ "type": "image_url", "image_url": { "url": "data:application/pdf;base64,aGk=" } }),
+            Content::Document {
+                media: inline("application/pdf"),
+                name: None,
+                context: None,
+            },
+        ),
+        (
             file("https://x/a.pdf"),
             document(Media::Url("https://x/a.pdf".to_owned())),
         ),
