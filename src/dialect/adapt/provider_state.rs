@@ -26,6 +26,8 @@ pub fn strip_provider_state(
             if api.quirks.call_ids == CallIds::Any {
                 api.quirks.call_ids = CallIds::Short;
             }
+            let shown = openai::shown_by_users(body);
+            let body = shown.as_deref().unwrap_or(body);
             let stripped = openai::without_marks(body);
             let adapted = openai::adapt_chat(stripped.as_deref().unwrap_or(body), &api);
             let mut dropped = Vec::new();
@@ -37,7 +39,7 @@ pub fn strip_provider_state(
                     dropped.extend(adapted.dropped);
                     Some((adapted.body, dropped))
                 }
-                None => Some((stripped?, dropped)),
+                None => Some((stripped.or(shown)?, dropped)),
             }
         }
         Endpoint::Messages => anthropic::strip_provider_state(body),

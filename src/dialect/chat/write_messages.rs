@@ -7,14 +7,12 @@ use super::write_parts::write_part;
 use crate::catalogue::Quirks;
 use crate::dialect::conversation::{
     Api, BREAK, CallResult, Content, Conversation, Dropped, Field, Input, NOTHING, Names,
-    Part as Told, Role, Thought, Turn, Unsaid, as_arguments, form_of, reminder,
+    Part as Told, Role, SHOWN, Thought, Turn, Unsaid, as_arguments, form_of, reminder,
     thoughts::{NO_SIGNATURE, google, wants_signatures},
 };
 
 /// The assistant's message that is inserted between results of tools and a user's message.
 const TAKEN_NOTE: &str = "OK.";
-/// The text of a result that has only images.
-const SHOWN: &str = "(shown in the next message)";
 
 /// The messages while they are written.
 pub(super) struct Transcript<'a> {

@@ -53,7 +53,7 @@ pub use media::{
 };
 pub use names::Names;
 pub use place::{OpenPart, Place};
-pub use prefill::{NOTHING, continue_prompt, reminder};
+pub use prefill::{NOTHING, SHOWN, continue_prompt, reminder};
 pub use request::{
     BREAK, Caching, Call, CallResult, Content, Conversation, Echo, Effort, Input, Media, Part,
     Role, Sampling, Signature, Streaming, Thinking, Thought, Turn, Unsaid,

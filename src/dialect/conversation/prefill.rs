@@ -3,6 +3,9 @@
 /// Placeholder where some text is required.
 pub const NOTHING: &str = "(empty)";
 
+/// The text of a tool's result that has only images, where users alone can show some.
+pub const SHOWN: &str = "(shown in the next message)";
+
 /// The instruction to continue a prefill.
 pub fn continue_prompt(prefill: &str) -> String {
     const ENOUGH: usize = 200;

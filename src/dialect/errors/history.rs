@@ -27,8 +27,9 @@ const SUBJECTS: [&str; 16] = [
 ];
 
 /// Words that say the same without a place.
-const WORDS: [&str; 30] = [
+const WORDS: [&str; 31] = [
     // OpenAI
+    "only allowed for messages with role 'user'",
     "expected an id that begins with",
     "must be followed by tool messages",
     "must be a response to a preceding message",

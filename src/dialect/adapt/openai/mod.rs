@@ -7,6 +7,7 @@ mod items;
 mod marks;
 mod numbers;
 mod response;
+mod shown;
 mod thoughts;
 mod turns;
 
@@ -14,4 +15,5 @@ pub use chat::{Adapted, adapt_chat};
 pub(super) use marks::without_marks;
 pub use numbers::Numbers;
 pub use response::adapt_response;
+pub(super) use shown::shown_by_users;
 pub(super) use thoughts::{without_own_thoughts, without_thoughts};

@@ -20,6 +20,7 @@ provider_bound_items - The `reasoning_content` in the thinking mode must be pass
 provider_bound_items - No tool output found for function call call_1.
 provider_bound_items - An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'.
 provider_bound_items - Item 'rs_1' of type 'reasoning' was provided without its required following item.
+provider_bound_items invalid_value Invalid 'messages[2]'. Image URLs are only allowed for messages with role 'user', but this message with role 'tool' contains an image URL.
 rejected - messages.1.content.0.text: Field required
 rejected string_above_max_length Invalid 'messages[1].content': string too long.
 rejected - Expected `thinking` or `redacted_thinking`
