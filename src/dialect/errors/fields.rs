@@ -30,6 +30,8 @@ pub(super) struct ErrorFields {
     pub(super) message: String,
     /// The message in small letters.
     words: String,
+    /// What a provider behind `OpenRouter` says: about the request, as accounts and limits there are not ours.
+    pub(super) behind: Option<Box<Self>>,
     /// Whether it is JSON in a shape in which APIs report errors.
     is_shaped: bool,
     /// How long it asks us to wait, if no header does.
@@ -156,7 +158,7 @@ impl ErrorFields {
         let metadata = raw.metadata.as_ref();
         let reset = metadata.and_then(|metadata| reset(metadata.headers?));
         let behind = metadata.filter(|_| message == SAID_BEHIND);
-        let said_behind = behind.and_then(|behind| said_in(behind.raw?));
+        let behind = behind.and_then(|behind| said_in(behind.raw?));
         Self {
             wait: delay
                 .and_then(|delay| wait_until(delay, SystemTime::UNIX_EPOCH))
@@ -171,7 +173,18 @@ impl ErrorFields {
             is_flagged: metadata.is_some_and(|metadata| metadata.flagged_input.is_some()),
             ..Self::default()
         }
-        .saying(said_behind.unwrap_or(message))
+        .saying(message)
+        .told_behind(behind)
+    }
+
+    /// `behind`: the error of a provider behind this one, whose message says more.
+    fn told_behind(self, behind: Option<Self>) -> Self {
+        let said = behind.as_ref().map(|behind| behind.message.clone());
+        Self {
+            message: said.unwrap_or(self.message),
+            behind: behind.map(Box::new),
+            ..self
+        }
     }
 
     fn saying(self, message: String) -> Self {
@@ -286,12 +299,15 @@ fn reset(headers: &RawValue) -> Option<Duration> {
     wait_until(&text_or_number(headers.reset), SystemTime::now())
 }
 
-/// The message of an error in a text, or the text itself; `None`: there is none.
-fn said_in(raw: &RawValue) -> Option<String> {
+/// An error in a text, or with the text itself as its message; `None`: there is none.
+fn said_in(raw: &RawValue) -> Option<ErrorFields> {
     let text = text_of(raw);
-    let said = ErrorFields::read(text.as_bytes()).message;
-    let said = if said.is_empty() { text } else { said };
-    Some(said).filter(|said| !said.trim().is_empty())
+    let read = ErrorFields::read(text.as_bytes());
+    let said = match read.message.is_empty() {
+        true => read.saying(text),
+        false => read,
+    };
+    Some(said).filter(|said| !said.message.trim().is_empty())
 }
 
 fn error_code(details: Option<&RawValue>) -> Option<String> {

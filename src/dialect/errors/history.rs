@@ -71,6 +71,9 @@ const WORDS: [&str; 31] = [
 
 /// Whether a refusal is about what was said before, so that it may help to clear that of what only its provider can read.
 pub(super) fn points_into_history(error: &ErrorFields) -> bool {
+    if error.behind.as_deref().is_some_and(points_into_history) {
+        return true;
+    }
     let texts = [error.words(), error.param()];
     let has_place = texts.iter().any(|text| has_place(text));
     let has_subject = || {

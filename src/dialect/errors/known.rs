@@ -30,8 +30,12 @@ enum Statuses {
 
 /// What an error with this status means; `None`: its status alone says it.
 pub(super) fn meaning(status: u16, error: &ErrorFields) -> Option<Meaning> {
-    let line = LINES.iter().find(|line| holds(line, status, error))?;
-    Some(line.0)
+    let of = |error: &ErrorFields| {
+        let line = LINES.iter().find(|line| holds(line, status, error))?;
+        Some(line.0)
+    };
+    let of_request = |meaning: &Meaning| matches!(meaning, ContentRefused | TooLong | Unsupported);
+    of(error).or_else(|| of(error.behind.as_deref()?).filter(of_request))
 }
 
 /// The HTTP status that fits an error inside a 200.
@@ -66,7 +70,8 @@ pub(super) const TOO_LONG: &str = "context_length_exceeded";
 
 /// Whether it says that the request is longer than the model can take.
 pub(super) fn says_too_long(error: &ErrorFields) -> bool {
-    LENGTH.iter().any(|mark| error.shows(*mark))
+    let says = |error: &ErrorFields| LENGTH.iter().any(|mark| error.shows(*mark));
+    says(error) || error.behind.as_deref().is_some_and(says)
 }
 
 fn holds(&(_, statuses, marks): &Line, status: u16, error: &ErrorFields) -> bool {
