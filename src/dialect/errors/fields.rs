@@ -85,6 +85,9 @@ struct Metadata<'a> {
     raw: Option<&'a RawValue>,
 }
 
+/// What Bedrock puts before the words of a model's provider.
+const OF_BEDROCK: &str = "the model returned the following errors: ";
+
 /// What `OpenRouter` says in place of the words of a provider behind it, with which it knows them.
 const SAID_BEHIND: &str = "Provider returned error";
 
@@ -189,6 +192,7 @@ impl ErrorFields {
 
     fn saying(self, message: String) -> Self {
         let words = message.to_ascii_lowercase();
+        let words = words.strip_prefix(OF_BEDROCK).unwrap_or(&words).to_owned();
         Self {
             wait: self.wait.or_else(|| wait_in_words(&words)),
             words,

@@ -27,7 +27,7 @@ const SUBJECTS: [&str; 16] = [
 ];
 
 /// Words that say the same without a place.
-const WORDS: [&str; 31] = [
+const WORDS: [&str; 32] = [
     // OpenAI
     "only allowed for messages with role 'user'",
     "expected an id that begins with",
@@ -65,6 +65,7 @@ const WORDS: [&str; 31] = [
     // vLLM, MiniMax, llama.cpp: arguments that are no JSON
     "tool call arguments",
     "function arguments",
+    "tool result's tool id",
     "unterminated string",
     "expecting value: line",
 ];

@@ -141,7 +141,38 @@ pub(super) const FEATURES: &[Mark] = &[
     // SGLang, vLLM
     Begins("the model is not multimodal"),
     Ends(" may be provided in one prompt"),
+    // More tokens than the model answers with, in the words of OpenAI, Anthropic, DeepSeek, Groq and DashScope.
+    Begins("max_tokens is too large: "),
+    Says("which is the maximum allowed number of output tokens for "),
+    Begins("invalid max_tokens value, the valid range of max_tokens is "),
+    Begins("`max_tokens` must be less than or equal to "),
+    Says("range of max_tokens should be "),
+    // OpenAI takes 128 tools.
+    Code("array_above_max_length"),
+    // vLLM, as it was started
+    Says("tool choice requires --enable-auto-tool-choice"),
+    // Ollama
+    Ends("does not support thinking"),
+    // DeepSeek
+    Ends("does not support this tool_choice"),
+    // Moonshot
+    Ends("is incompatible with thinking enabled"),
+    Ends(" is allowed for this model"),
+    // DashScope
+    Begins("this model only support stream mode"),
+    Ends("must be set to false for non-streaming calls"),
+    Ends("being set to required or object in thinking mode"),
+    // Bedrock
+    Begins("this model doesn't support"),
+    // Groq
+    Begins("json mode cannot be combined with tool"),
+    // Azure's older API
+    Says(" is enabled only for api versions "),
     // Anthropic has narrower limits than others.
+    Begins("the long context beta is not yet available"),
+    Begins("schema is too complex"),
+    Says("does not support oneof, allof, or anyof at the top level"),
+    Ends("may not be enabled when tool_choice forces tool use"),
     Ends(" pdf pages may be provided"),
     Begins("too many images and documents: "),
     Says("image dimensions exceed max allowed size"),

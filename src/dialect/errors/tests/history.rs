@@ -21,6 +21,7 @@ provider_bound_items - No tool output found for function call call_1.
 provider_bound_items - An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'.
 provider_bound_items - Item 'rs_1' of type 'reasoning' was provided without its required following item.
 provider_bound_items invalid_value Invalid 'messages[2]'. Image URLs are only allowed for messages with role 'user', but this message with role 'tool' contains an image URL.
+provider_bound_items - invalid params, tool result's tool id(call_1) not found (2013)
 rejected - messages.1.content.0.text: Field required
 rejected string_above_max_length Invalid 'messages[1].content': string too long.
 rejected - Expected `thinking` or `redacted_thinking`
@@ -32,6 +33,27 @@ unsupported - Unsupported parameter: 'temperature' is not supported with this mo
 unsupported - tool_choice: type "tool" and "any" are not supported for this model.
 unsupported - Unexpected value(s) `per-turn-control-2026-07-01` for the `anthropic-beta` header. Please consult our documentation.
 unsupported - invalid beta flag
+unsupported - max_tokens is too large: 99999. This model supports at most 16384 completion tokens.
+unsupported - max_tokens: 204096 > 64000, which is the maximum allowed number of output tokens for claude-sonnet-4-5-20250929
+unsupported - Invalid max_tokens value, the valid range of max_tokens is [1, 8192]
+unsupported - `max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model
+unsupported - <400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]
+unsupported array_above_max_length Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 140 instead.
+unsupported - "auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set
+unsupported - "gemma3" does not support thinking
+unsupported - Thinking mode does not support this tool_choice
+unsupported - tool_choice 'required' is incompatible with thinking enabled
+unsupported - invalid temperature: only 1 is allowed for this model
+unsupported - This model only support stream mode, please enable the stream parameter to access the model.
+unsupported - <400> InternalError.Algo.InvalidParameter: The tool_choice parameter does not support being set to required or object in thinking mode
+unsupported - parameter.enable_thinking must be set to false for non-streaming calls
+unsupported - This model doesn't support tool use in streaming mode.
+unsupported - json mode cannot be combined with tool/function calling
+unsupported - response_format value as json_schema is enabled only for api versions 2024-08-01-preview and later
+unsupported - The long context beta is not yet available for this subscription.
+unsupported - Schema is too complex for compilation.
+unsupported - tools.0.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level
+unsupported - Thinking may not be enabled when tool_choice forces tool use.
 unsupported - Invalid content type. image_url is only supported by certain models.
 unsupported - The model is not multimodal. Please remove image inputs.
 unsupported - At most 0 image(s) may be provided in one prompt.

@@ -25,6 +25,7 @@ fn what_is_too_long_is_known_by_the_words_of_each_provider() {
         "The prompt is too long: 140000, model maximum context length: 131071",
         "too many tokens: size limit exceeded by 100 tokens. Try using shorter or fewer inputs.",
         "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+        "The model returned the following errors: Input is too long for requested model.",
         "litellm.ContextWindowExceededError: litellm.BadRequestError: too long",
     ] {
         let body =
@@ -33,10 +34,10 @@ fn what_is_too_long_is_known_by_the_words_of_each_provider() {
         let outcome = classify(400, None, body.as_bytes());
         assert_eq!(outcome, Outcome::TooLong { status: 400 }, "{words}");
     }
-    // Fewer tokens of an answer would do: the model's window is not the matter.
+    // A longer window would not do.
     let most = r#"{"error":{"message":"max_tokens is too large: 99999. This model supports at most 16384 completion tokens.","type":"invalid_request_error"}}"#;
     let outcome = classify(400, None, most.as_bytes());
-    assert_eq!(outcome, Outcome::RejectedRequest { status: 400 });
+    assert_eq!(outcome, Outcome::Unsupported { status: 400 });
 }
 
 #[test]
