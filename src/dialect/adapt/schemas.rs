@@ -1,24 +1,32 @@
 //! The schemas of tools in a request that is not translated: those that would be refused are put in a form that is taken.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::fields::{change_entries, change_function, put, read, text_of};
+use super::fields::{change_entries, change_function, put, read, text_of, written};
 use crate::dialect::conversation::schema::{Taker, of_tool};
 use crate::wire::json::Fields;
 
-/// The tools of a chat; `None`: nothing has to change.
+const PARAMETERS: &str = "parameters";
+
+/// The schema of a tool that needs to be told nothing.
+fn of_nothing() -> Value {
+    json!({ "type": "object", "properties": {} })
+}
+
+/// The tools of a chat; `None`: nothing has to change. `function parameters is empty` (`MiniMax`), where `OpenAI` needs none.
 pub(super) fn of_chat(tools: &RawValue) -> Option<Box<RawValue>> {
     change_entries(tools, |tool| {
-        change_function(tool, |function| {
-            change(function, "parameters", Taker::OpenAi)
+        change_function(tool, |function| match written(function, PARAMETERS) {
+            "" | "null" => put(function, PARAMETERS, &of_nothing()),
+            _ => change(function, PARAMETERS, Taker::OpenAi),
         })
     })
 }
 
 /// The tools of a response; `None`: nothing has to change.
 pub(super) fn of_response(tools: &RawValue) -> Option<Box<RawValue>> {
-    change_entries(tools, |tool| change(tool, "parameters", Taker::OpenAi))
+    change_entries(tools, |tool| change(tool, PARAMETERS, Taker::OpenAi))
 }
 
 /// The tools of a Messages request; `None`: nothing has to change.
@@ -60,6 +68,10 @@ mod tests {
         let sent = of_chat(&raw(&chat(odd))).unwrap();
         assert_eq!(sent.get(), chat(better));
         assert!(of_chat(&sent).is_none());
+        assert_eq!(of_chat(&raw(&chat("null"))).unwrap().get(), chat(better));
+        let bare = of_chat(&raw(r#"[{"function":{"name":"f"}}]"#)).unwrap();
+        let expected = format!(r#"[{{"function":{{"name":"f","parameters":{better}}}}}]"#);
+        assert_eq!(bare.get(), expected);
 
         let flat = |name: &str, odd: &str| {
             format!(r#"[{{"{name}":{odd}}},{{"{name}":null}},{{"{name}":{fine}}}]"#)
