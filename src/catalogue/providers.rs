@@ -198,7 +198,7 @@ pub(super) static TABLE: &[Entry] = &[
         .families(&["mistral-*", "magistral-*", "ministral-*", "codestral-*", "devstral-*"])
         .fallback(&["mistral-large-latest", "mistral-medium-latest", "mistral-small-latest"]),
     Entry::chats("xai").own().at("https://api.x.ai/v1").key(&["XAI_API_KEY"])
-        .responses()
+        .responses().with(Quirks::XAI)
         .families(&["grok-*"])
         .fallback(&["grok-4.7", "grok-4.6", "grok-4.5", "grok-4.3"]),
     // alibabacloud.com/help/en/model-studio/anthropic-api-messages
@@ -208,7 +208,7 @@ pub(super) static TABLE: &[Entry] = &[
         .fallback(&["qwen3.8-max", "qwen3.5-plus", "qwen-plus"]),
     // platform.kimi.ai/docs/api/overview
     Entry::chats("moonshot").own().at("https://api.moonshot.ai/v1").key(&["MOONSHOT_API_KEY"])
-        .messages("/anthropic/v1").with(Quirks::DEEPSEEK)
+        .messages("/anthropic/v1").with(Quirks::MOONSHOT)
         .families(&["kimi-*", "moonshot-*"])
         .fallback(&["kimi-k3", "kimi-k2.6", "kimi-k2.5"]),
     // docs.z.ai: ANTHROPIC_BASE_URL=https://api.z.ai/api/anthropic

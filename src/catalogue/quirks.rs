@@ -23,6 +23,8 @@ pub struct Quirks {
     pub searches_in_chats: bool,
     /// Whether it rejects what does not go with a model that thinks, or with how it thinks.
     pub minds_thinking: bool,
+    /// Further ones that its models that think reject, even while they do not.
+    pub refuses_to_thinkers: RefusedFields,
     /// The only fields of a message that it accepts; `None`: any.
     pub message_fields: Option<&'static [&'static str]>,
     /// Which reasoning efforts its models accept.
@@ -85,7 +87,7 @@ const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id"
 const CEREBRAS_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "reasoning"];
 
 /// What models that think do not end at.
-const REFUSED_OF_THINKERS: RefusedFields = RefusedFields::of(&["stop"]);
+const STOP: RefusedFields = RefusedFields::of(&["stop"]);
 /// What cannot be set while a model thinks.
 const REFUSED_WHILE_THINKING: RefusedFields = RefusedFields::of(&[
     "frequency_penalty",
@@ -130,22 +132,26 @@ impl Quirks {
             true => fields,
             false => RefusedFields::NONE,
         };
+        let of_thinkers = match model.thinks {
+            true => self.refuses_to_thinkers,
+            false => RefusedFields::NONE,
+        };
         self.refuses
             .or(self.refuses_in_chats)
-            .or(only_if(model.thinks, REFUSED_OF_THINKERS))
+            .or(of_thinkers)
             .or(only_if(is_thinking, REFUSED_WHILE_THINKING))
             .or(only_if(!model.takes_parallel_choice, REFUSED_OF_O_SERIES))
     }
 
     /// What it may reject of a chat, whatever the model.
     pub fn may_refuse(&self) -> RefusedFields {
-        let always = self.refuses.or(self.refuses_in_chats);
+        let known = self
+            .refuses
+            .or(self.refuses_in_chats)
+            .or(self.refuses_to_thinkers);
         match self.minds_thinking {
-            true => always
-                .or(REFUSED_OF_THINKERS)
-                .or(REFUSED_WHILE_THINKING)
-                .or(REFUSED_OF_O_SERIES),
-            false => always,
+            true => known.or(REFUSED_WHILE_THINKING).or(REFUSED_OF_O_SERIES),
+            false => known,
         }
     }
 
@@ -154,6 +160,7 @@ impl Quirks {
         limit: Some(NEW_LIMIT),
         has_developer: true,
         refuses: RefusedFields::NONE,
+        refuses_to_thinkers: STOP,
         minds_thinking: true,
         efforts: Efforts::NoneWithTools,
         call_ids: CallIds::Short,
@@ -166,6 +173,7 @@ impl Quirks {
         refuses: OF_OPENAI,
         refuses_in_chats: RefusedFields::NONE,
         searches_in_chats: true,
+        refuses_to_thinkers: RefusedFields::NONE,
         minds_thinking: false,
         message_fields: None,
         efforts: Efforts::Any,
@@ -225,6 +233,17 @@ impl Quirks {
     /// reasoning_content is missing in assistant tool call message`.
     pub const DEEPSEEK: Self = Self {
         wants_thoughts_back: true,
+        ..Self::OLDER
+    };
+    /// `invalid temperature: only 1 is allowed for this model`: of models that think, and 0.6 while they do not.
+    pub const MOONSHOT: Self = Self {
+        refuses_to_thinkers: REFUSED_WHILE_THINKING,
+        ..Self::DEEPSEEK
+    };
+    /// `Model grok-4.6 does not support parameter presencePenalty.`
+    pub const XAI: Self = Self {
+        refuses: OF_OPENAI.or(RefusedFields::of(&["presence_penalty"])),
+        refuses_to_thinkers: STOP.or(RefusedFields::of(&["frequency_penalty"])),
         ..Self::OLDER
     };
     /// Documents these as errors; `property 'metadata' is unsupported`.

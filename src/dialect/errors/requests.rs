@@ -130,6 +130,8 @@ pub(super) const FEATURES: &[Mark] = &[
     Says("cannot both be specified for this model"),
     Says("this model does not support"),
     Says("does not support effort level"),
+    // xAI
+    Says(" does not support parameter "),
     Begins("unsupported parameter: "),
     // OpenAI, for a field of chats that it does not know
     Begins("unrecognized request argument"),

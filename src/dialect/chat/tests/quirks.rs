@@ -112,6 +112,40 @@ fn models_that_think_get_no_sampling_at_openai() {
 }
 
 #[test]
+fn models_of_moonshots_that_think_keep_their_own_temperature() {
+    for (model, dropped) in [
+        ("kimi-k2.6", &["temperature"][..]),
+        ("kimi-k3", &["temperature"]),
+        ("kimi-k2-turbo-preview", &[]),
+        ("moonshot-v1-8k", &[]),
+    ] {
+        assert_eq!(
+            sent(asked(Api::Responses), model, Quirks::MOONSHOT).1,
+            dropped,
+            "{model}"
+        );
+    }
+}
+
+#[test]
+fn models_of_xais_that_think_know_no_penalties_and_end_at_nothing() {
+    let mut asked = asked(Api::Chat);
+    asked.sampling.presence_penalty = Some(1.into());
+    asked.sampling.frequency_penalty = Some(1.into());
+    for (model, dropped) in [
+        (
+            "grok-4.6",
+            &["frequency_penalty", "presence_penalty", "stop"][..],
+        ),
+        ("grok-4.20-0309-non-reasoning", &["presence_penalty"]),
+    ] {
+        let mut named = sent(asked.clone(), model, Quirks::XAI).1;
+        named.sort();
+        assert_eq!(named, dropped, "{model}");
+    }
+}
+
+#[test]
 fn fields_that_a_provider_refuses_are_left_out_and_named() {
     let mut asked = asked(Api::Responses);
     asked.sampling.seed = Some(7.into());

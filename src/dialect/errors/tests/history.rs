@@ -33,6 +33,7 @@ unsupported - Unsupported parameter: 'temperature' is not supported with this mo
 unsupported - tool_choice: type "tool" and "any" are not supported for this model.
 unsupported - Unexpected value(s) `per-turn-control-2026-07-01` for the `anthropic-beta` header. Please consult our documentation.
 unsupported - invalid beta flag
+unsupported - Model grok-4.20-0309-reasoning does not support parameter reasoningEffort.
 unsupported - max_tokens is too large: 99999. This model supports at most 16384 completion tokens.
 unsupported - max_tokens: 204096 > 64000, which is the maximum allowed number of output tokens for claude-sonnet-4-5-20250929
 unsupported - Invalid max_tokens value, the valid range of max_tokens is [1, 8192]
