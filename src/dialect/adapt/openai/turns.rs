@@ -42,32 +42,39 @@ pub(super) fn say_refusal(message: &mut Fields<'_>) -> bool {
     put(message, "content", &texts.join("\n\n"))
 }
 
-/// Moves later system messages into user messages, marked in the way that coding agents use for models without system
-/// messages. Returns whether there was one.
+/// Lets the system speak once, at the beginning: joins what it says there, and moves what it says later into user messages,
+/// marked in the way that coding agents use for models without system messages. Returns whether that changes anything.
 pub(super) fn remind(messages: &mut Vec<Fields<'_>>) -> bool {
-    let is_system = |message: &Fields<'_>| is(message, "role", "system");
-    let leading = messages.iter().take_while(|it| is_system(it)).count();
+    let before = messages.len();
+    let leading = messages
+        .iter()
+        .take_while(|it| is(it, "role", "system"))
+        .count();
+    let mut later = messages.split_off(leading);
+    join_alike(messages, "system", 0);
     let mut is_changed = false;
-    for message in &mut messages[leading..] {
-        if is_system(message)
+    for message in &mut later {
+        if is(message, "role", "system")
             && let Some(said) = text_of(message, "content")
         {
             put(message, "role", "user");
             is_changed |= put(message, "content", &reminder(&said));
         }
     }
+    let from = messages.len();
+    messages.append(&mut later);
     if is_changed {
-        merge_users(messages, leading);
+        join_alike(messages, "user", from);
     }
-    is_changed
+    is_changed || messages.len() < before
 }
 
-/// Merges consecutive user messages, as far as they are plain text: messages must alternate.
-fn merge_users(messages: &mut Vec<Fields<'_>>, from: usize) {
+/// Merges consecutive messages of a role, as far as they are plain text: messages must alternate.
+fn join_alike(messages: &mut Vec<Fields<'_>>, role: &str, from: usize) {
     // What the last message says, and those that were merged into it; empty if it cannot take another one.
     let mut texts: Vec<String> = Vec::new();
     for message in messages.split_off(from) {
-        let text = text_of(&message, "content").filter(|_| is(&message, "role", "user"));
+        let text = text_of(&message, "content").filter(|_| is(&message, "role", role));
         if text.is_none() || texts.is_empty() {
             say_together(messages, &mut texts);
             messages.push(message);
@@ -169,9 +176,11 @@ mod tests {
         let (system, user) = (said("system", &"s".into()), said("user", &"u".into()));
         let answer = said("assistant", &"a".into());
         let reminder = "<system-reminder>\ns\n</system-reminder>";
+        assert_eq!(changed(&json!([system, user, user, answer]), remind), None);
+        let both = said("system", &"s\n\ns".into());
         assert_eq!(
-            changed(&json!([system, system, user, answer]), remind),
-            None
+            changed(&json!([system, system, user, user]), remind),
+            Some(json!([both, user, user]))
         );
         assert_eq!(
             changed(
