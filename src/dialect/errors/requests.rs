@@ -142,7 +142,16 @@ pub(super) const FEATURES: &[Mark] = &[
     Begins("invalid content type. image_url is only supported by certain models"),
     // SGLang, vLLM
     Begins("the model is not multimodal"),
-    Ends(" may be provided in one prompt"),
+    Says(" is not a multimodal model"),
+    Says("(s) may be provided in one "),
+    // What vLLM and llama.cpp make of a schema
+    Says("contains features not supported by xgrammar"),
+    Begins("grammar error: "),
+    Begins("failed to initialize samplers"),
+    // The model's chat template, or that there is none
+    Says("system message must be at the beginning"),
+    Says("no longer allowed, so you must provide a chat template"),
+    Begins("unable to generate parser for this template"),
     // More tokens than the model answers with, in the words of OpenAI, Anthropic, DeepSeek, Groq and DashScope.
     Begins("max_tokens is too large: "),
     Says("which is the maximum allowed number of output tokens for "),
@@ -151,6 +160,8 @@ pub(super) const FEATURES: &[Mark] = &[
     Says("range of max_tokens should be "),
     // OpenAI takes 128 tools.
     Code("array_above_max_length"),
+    // DeepSeek's models behind a server
+    Begins("only a tool_choice of 'auto' is supported"),
     // vLLM, as it was started
     Says("tool choice requires --enable-auto-tool-choice"),
     // Ollama

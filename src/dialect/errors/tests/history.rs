@@ -58,6 +58,15 @@ unsupported - Thinking may not be enabled when tool_choice forces tool use.
 unsupported - Invalid content type. image_url is only supported by certain models.
 unsupported - The model is not multimodal. Please remove image inputs.
 unsupported - At most 0 image(s) may be provided in one prompt.
+unsupported - At most 1 image(s) may be provided in one request.
+unsupported - Qwen/Qwen3-0.6B is not a multimodal model None
+unsupported - The provided JSON schema contains features not supported by xgrammar.
+unsupported - Grammar error: Unknown format: uri
+unsupported - Failed to initialize samplers: failed to parse grammar
+unsupported - System message must be at the beginning.
+unsupported - As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template if the tokenizer does not define one.
+unsupported - Unable to generate parser for this template. Automatic parser generation failed
+unsupported - Only a tool_choice of 'auto' is supported for this model.
 unsupported - messages.38.content.0.pdf.source.base64.data: A maximum of 100 PDF pages may be provided.
 unsupported - too many images and documents: 104 + 1 > 100
 unsupported - messages.14.content.1.image.source.base64.data: At least one of the image dimensions exceed max allowed size for many-image requests: 2000 pixels
