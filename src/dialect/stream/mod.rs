@@ -9,12 +9,11 @@ pub(super) mod shape;
 mod tests;
 
 use bytes::Bytes;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use self::chunk::Chunk;
 use self::message_event::MessageEvent;
-use self::response_event::{ResponseEvent, is_unseen_work};
+use self::response_event::{Begun, ResponseEvent, ResponseHead, interruption, is_unseen_work};
 use self::shape::Shape;
 use super::conversation::End;
 use super::errors::failure;
@@ -68,7 +67,7 @@ pub struct StreamReader {
     /// Whether it has said what it costs, and what it has said.
     has_usage: bool,
     tokens: Option<Tokens>,
-    response_id: Option<String>,
+    begun: Option<Begun>,
     sequence_number: u64,
     /// The shape of the last event with content that was parsed.
     shape: Shape,
@@ -87,7 +86,7 @@ impl StreamReader {
             has_last: false,
             has_usage: false,
             tokens: None,
-            response_id: None,
+            begun: None,
             sequence_number: 0,
             shape: Shape::default(),
         }
@@ -188,7 +187,7 @@ impl StreamReader {
     /// error object in `OpenAI`'s shape.
     pub fn interruption(&self, error: &serde_json::Value) -> Vec<u8> {
         match self.endpoint {
-            Endpoint::Responses => self.response_interruption(error),
+            Endpoint::Responses => interruption(self.begun.as_ref(), self.sequence_number, error),
             Endpoint::Messages => message_event::interruption(error),
             _ => format!("data: {{\"error\":{error}}}\n\n").into_bytes(),
         }
@@ -272,8 +271,8 @@ impl StreamReader {
         self.sequence_number = number.unwrap_or(self.sequence_number);
         match &*event.kind {
             "response.created" | "response.in_progress" | "response.queued" => {
-                if let Some(id) = event.response.and_then(|response| response.id) {
-                    self.response_id = Some(id.into_owned());
+                if let Some(begun) = event.response.as_ref().and_then(ResponseHead::begun) {
+                    self.begun = Some(begun);
                 }
                 Signal::Preamble
             }
@@ -347,29 +346,6 @@ impl StreamReader {
                 Signal::of(event.is_content(), thinks)
             }
         }
-    }
-
-    /// SDKs look for errors in different places: the error event has its fields both flat and nested, and
-    /// `response.failed` ends the stream for SDKs that wait for a terminal event.
-    fn response_interruption(&self, error: &serde_json::Value) -> Vec<u8> {
-        let next = self.sequence_number + 1;
-        let mut flat = error.clone();
-        flat["type"] = "error".into();
-        flat["sequence_number"] = next.into();
-        flat["error"] = error.clone();
-        let failed = json!({
-            "type": "response.failed",
-            "sequence_number": next + 1,
-            "response": {
-                "id": self.response_id.as_deref().unwrap_or("resp_interrupted"),
-                "object": "response",
-                "status": "failed",
-                "output": [],
-                "error": { "code": "server_error", "message": error["message"] },
-            },
-        });
-        format!("event: error\ndata: {flat}\n\nevent: response.failed\ndata: {failed}\n\n")
-            .into_bytes()
     }
 }
 

@@ -5,6 +5,7 @@ use std::num::ParseIntError;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::shape::{Kind, is_text};
 use crate::dialect::said::{self, Part};
@@ -90,8 +91,65 @@ pub(super) fn is_unseen_work(item: &Part<'_>) -> bool {
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 pub(super) struct ResponseHead<'a> {
-    pub(super) id: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    model: Option<Cow<'a, str>>,
+    created_at: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
     pub(super) output: Option<&'a RawValue>,
     usage: Option<&'a RawValue>,
+}
+
+impl ResponseHead<'_> {
+    /// What its end must repeat, if it says which one it is.
+    pub(super) fn begun(&self) -> Option<Begun> {
+        Some(Begun {
+            id: self.id.as_deref()?.to_owned(),
+            model: self.model.as_deref().unwrap_or_default().to_owned(),
+            created_at: self
+                .created_at
+                .and_then(|at| at.get().parse().ok())
+                .unwrap_or_default(),
+        })
+    }
+}
+
+/// A response that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    id: String,
+    model: String,
+    /// A Unix timestamp in seconds.
+    created_at: u64,
+}
+
+/// Ends a broken stream whose last event had this number. SDKs look for errors in different places: the error event has its
+/// fields both flat and nested, and `response.failed` ends the stream for SDKs that wait for a terminal event. Strict ones
+/// read it only with every field that `OpenAI` always sends.
+pub(super) fn interruption(begun: Option<&Begun>, number: u64, error: &Value) -> Vec<u8> {
+    let mut flat = error.clone();
+    flat["type"] = "error".into();
+    flat["sequence_number"] = (number + 1).into();
+    flat["error"] = error.clone();
+    let failed = json!({
+        "type": "response.failed",
+        "sequence_number": number + 2,
+        "response": {
+            "id": begun.map_or("resp_interrupted", |begun| &begun.id),
+            "object": "response",
+            "created_at": begun.map_or(0, |begun| begun.created_at),
+            "status": "failed",
+            "error": { "code": "server_error", "message": error["message"] },
+            "incomplete_details": null,
+            "instructions": null,
+            "metadata": {},
+            "model": begun.map_or("", |begun| &begun.model),
+            "output": [],
+            "parallel_tool_calls": true,
+            "temperature": null,
+            "tool_choice": "auto",
+            "tools": [],
+            "top_p": null,
+        },
+    });
+    format!("event: error\ndata: {flat}\n\nevent: response.failed\ndata: {failed}\n\n").into_bytes()
 }

@@ -337,7 +337,7 @@ mod tests {
                 reader.has_last,
                 reader.has_usage,
                 reader.tokens,
-                &reader.response_id,
+                &reader.begun,
                 reader.sequence_number,
             );
             seen.push(format!("{at} {signal:?} {knows:?}"));

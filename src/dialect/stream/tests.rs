@@ -346,7 +346,7 @@ fn a_responses_stream_ends_with_both_error_forms_and_its_own_id() {
     let mut reader = StreamReader::new(Endpoint::Responses);
     let signals = read(
         &mut reader,
-        "data: {\"type\":\"response.created\",\"sequence_number\":4,\"response\":{\"id\":\"resp_7\"}}\n\n\
+        "data: {\"type\":\"response.created\",\"sequence_number\":4,\"response\":{\"id\":\"resp_7\",\"model\":\"m\",\"created_at\":8}}\n\n\
          data: {\"type\":\"response.output_text.delta\",\"sequence_number\":5,\"delta\":\"x\"}\n\n",
     );
     assert_eq!(signals, [Signal::Preamble, Signal::Content]);
@@ -356,7 +356,26 @@ fn a_responses_stream_ends_with_both_error_forms_and_its_own_id() {
     .unwrap();
     assert!(end.contains("\"sequence_number\":6"), "{end}");
     assert!(end.contains("\"id\":\"resp_7\""), "{end}");
-    for line in end.lines().filter_map(|line| line.strip_prefix("data: ")) {
-        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let events: Vec<serde_json::Value> = end
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let response = &events[1]["response"];
+    assert_eq!(
+        (&response["model"], &response["created_at"]),
+        (&json!("m"), &json!(8))
+    );
+    let required = [
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "metadata",
+        "instructions",
+        "temperature",
+        "top_p",
+    ];
+    for field in required.into_iter().chain(["incomplete_details", "output"]) {
+        assert!(response.get(field).is_some(), "{field}");
     }
 }
