@@ -142,7 +142,14 @@ fn look_into(
     if endpoint == Endpoint::Other {
         return guess(method, headers, body);
     }
-    let seen = peek(body)?;
+    let mut seen = peek(body)?;
+    if let Some(id) = seen
+        .unstored
+        .take()
+        .filter(|_| endpoint == Endpoint::Responses)
+    {
+        return Err(Rejection::Unstored(id));
+    }
     match &seen.model {
         Some(field) if !field.name.is_empty() => Ok(seen),
         None if endpoint.may_lack_a_model() => Ok(seen),

@@ -69,6 +69,8 @@ pub(super) enum Rejection {
     Overloaded,
     TooBusy,
     OwnerUnavailable(UpstreamId),
+    /// The request goes on from this answer, which was translated.
+    Unstored(String),
     Exhausted(Box<Unanswered>),
     Stopping,
     Panicked,
@@ -230,10 +232,7 @@ impl Rejection {
             }
             Self::NoMemory(why) => no_memory(*why),
             Self::Form(error) => ErrorResponse::new(400, "invalid_form", error.to_string()),
-            Self::NoModel => {
-                ErrorResponse::new(400, "missing_model", "the request names no `model`")
-                    .about("model")
-            }
+            Self::NoModel => no_model(),
             Self::UnknownModel { model, hint } => ErrorResponse::new(
                 404,
                 "model_not_found",
@@ -248,6 +247,7 @@ impl Rejection {
             .after(Duration::from_secs(1)),
             Self::TooBusy => too_busy(),
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
+            Self::Unstored(id) => unstored(id),
             Self::Exhausted(unanswered) => {
                 exhausted::error_response(&unanswered.exhausted, &unanswered.model)
             }
@@ -269,6 +269,10 @@ pub(super) fn panicked() -> ErrorResponse {
 fn too_busy() -> ErrorResponse {
     let message = "the proxy serves as many requests as it may (limits.requests)";
     ErrorResponse::new(503, "too_many_requests_in_flight", message).after(Duration::from_secs(1))
+}
+
+fn no_model() -> ErrorResponse {
+    ErrorResponse::new(400, "missing_model", "the request names no `model`").about("model")
 }
 
 fn two_models() -> ErrorResponse {
@@ -342,6 +346,14 @@ fn owner_unavailable_error(owner: &UpstreamId) -> ErrorResponse {
         "what the request refers to lives at {owner}, to which no route of the proxy leads any more"
     );
     ErrorResponse::new(404, "owner_unavailable", message)
+}
+
+/// In `OpenAI`'s words, after which clients send the conversation again.
+fn unstored(id: &str) -> ErrorResponse {
+    let message = format!(
+        "Previous response with id '{id}' not found: it was translated, and nobody stores it; send the whole conversation"
+    );
+    ErrorResponse::new(400, "previous_response_not_found", message).about("previous_response_id")
 }
 
 fn packed_wrongly(error: &CodingError) -> ErrorResponse {

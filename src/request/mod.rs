@@ -23,7 +23,7 @@ pub use client_api::ClientApi;
 pub use credential::ClientCredential;
 pub use id::RequestId;
 pub use needs::Needs;
-pub use peek::{Peek, peek};
+pub use peek::{Peek, UNSTORED, peek};
 pub use progress::Progress;
 pub use session::Session;
 pub use tokens::{tokens_in, tokens_of_size};

@@ -9,6 +9,8 @@ use crate::wire::json::{
     Broken, Field, ModelField, Wanted, fingerprint, pick, span_of, text, wanted,
 };
 
+/// How the ids of answers begin that were translated into Responses: nobody stores those, so no request can go on from them.
+pub const UNSTORED: &str = "resp_unstored_";
 /// The longest list of fallbacks that is read, in bytes.
 const LONGEST_LIST: usize = 16 << 10;
 
@@ -27,6 +29,8 @@ pub struct Peek {
     pub max_output: u64,
     /// Whether the client wants the answer to be stored, if it says so.
     pub store: Option<bool>,
+    /// The answer that it goes on from, if nobody has that.
+    pub unstored: Option<String>,
     /// A fingerprint of the field that names the conversation or its user.
     pub session: Option<u64>,
     /// The models to which it lets the upstream itself fall back; an empty name stands for one that cannot be read.
@@ -37,7 +41,7 @@ wanted!(
     /// The fields that are looked at, as they were written.
     #[expect(non_snake_case, reason = "Vercel writes it so")]
     Fields:
-    model, stream, store,
+    model, stream, store, previous_response_id,
     reasoning, reasoning_effort, thinking, enable_thinking, thinking_budget, think, chat_template_kwargs,
     prompt_cache_key, user, safety_identifier,
     tools, functions, input, response_format, text, output_config, modalities,
@@ -70,6 +74,11 @@ impl Fields<'_> {
             .get()
             .is_some_and(|raw| raw.contains("thinking") && raw.contains("true"));
         by_template || asked.into_iter().filter_map(Field::get).any(is_on)
+    }
+
+    fn unstored(&self) -> Option<String> {
+        let id = self.previous_response_id.text()?;
+        id.starts_with(UNSTORED).then(|| id.into_owned())
     }
 
     /// The most tokens that any of its fields allows.
@@ -190,6 +199,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
         alternatives: fields.alternatives(),
         max_output: fields.max_output(),
         store: fields.store.get().map(|raw| raw == "true"),
+        unstored: fields.unstored(),
         reasoning: fields.asks_to_think(),
         session: session.map(|raw| fingerprint(raw.as_bytes())),
         model,

@@ -224,6 +224,34 @@ async fn what_claude_cannot_do_goes_elsewhere_or_is_refused_by_name() {
     assert_eq!(claude.received_count(), 0);
 }
 
+/// Agno goes on from the last answer by its id, and sends the whole conversation when `OpenAI` does not find that.
+#[tokio::test]
+async fn an_answer_that_was_translated_cannot_be_gone_on_from_and_nobody_is_asked() {
+    let (openai, claude) = simulators().await;
+    let both = gateway(&openai, &claude, &["openai", "claude"], "").await;
+    for streamed in [false, true] {
+        openai.play(Script::status(503)).await;
+        let body = json!({"model": "gpt-4o", "input": "hi", "stream": streamed});
+        let answered = both.post("/v1/responses", &body).await;
+        assert_eq!(answered.upstream(), "claude");
+        let text = answered.text();
+        let (_, rest) = text.split_once("\"id\":\"resp_").unwrap();
+        let id = format!("resp_{}", rest.split('"').next().unwrap());
+
+        let asked = (openai.received_count(), claude.received_count());
+        let body = json!({"model": "gpt-4o", "input": "and?", "previous_response_id": id});
+        let answered = both.post("/v1/responses", &body).await;
+        let error = refusal(&answered, 400, "previous_response_not_found");
+        assert_eq!(error["param"], "previous_response_id");
+        let found = format!("Previous response with id '{id}' not found");
+        assert!(
+            error["message"].as_str().unwrap().starts_with(&found),
+            "{error}"
+        );
+        assert_eq!((openai.received_count(), claude.received_count()), asked);
+    }
+}
+
 #[tokio::test]
 async fn a_clients_own_fault_comes_back_in_openais_shape() {
     let (openai, claude) = simulators().await;

@@ -9,6 +9,7 @@ use super::response::{Response, failure, usage};
 use crate::dialect::conversation::{
     Api, Asked, Begin, Citation, End, Event, Place, Signature, Usage, WriteEvents, now, thoughts,
 };
+use crate::request::UNSTORED;
 
 /// Writes the events of one answer.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Writer {
         let name = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         Self {
             asked,
-            id: format!("resp_{name}"),
+            id: format!("{UNSTORED}{name}"),
             name,
             begun: None,
             numbered: Numbered::default(),
@@ -56,7 +57,7 @@ impl Writer {
         let id = place.begin.id.clone();
         let new = Self::new(asked);
         Self {
-            name: id.strip_prefix("resp_").unwrap_or(&id).to_owned(),
+            name: id.rsplit('_').next().unwrap_or_default().to_owned(),
             id,
             begun: Some(place.begin.clone()),
             numbered: Numbered::from(place.number),
