@@ -50,22 +50,30 @@ pub enum Outcome {
         /// How long it asks us to wait.
         retry_after: Option<Duration>,
     },
-    /// 429 for sending too fast, or too much in a day.
+    /// For sending too fast, or too much in a day (429; from some 402 or 403).
     RateLimited {
+        /// The upstream's status.
+        status: u16,
         /// How long it asks us to wait, or how long it is until the next day begins.
         retry_after: Option<Duration>,
         /// Whether it is the limit of a day: then a long wait is meant.
         is_daily: bool,
     },
     /// The account has no money or allowance left (402, or 429 and 400 with a billing code).
-    QuotaExhausted,
+    QuotaExhausted {
+        /// The upstream's status.
+        status: u16,
+    },
     /// The credential is refused: for everything (401), or for this model (403).
     Unauthorized {
         /// The upstream's status.
         status: u16,
     },
     /// The upstream does not have the model, or not this endpoint (404).
-    ModelUnavailable,
+    ModelUnavailable {
+        /// The upstream's status.
+        status: u16,
+    },
     /// The upstream answers, but speaks no WebSocket at this path (2xx, 3xx, 404, 405, 426 or 501 to a handshake).
     UpgradeRefused {
         /// The upstream's status.
@@ -200,8 +208,8 @@ impl Outcome {
             Self::InvalidReply(Defect::BadCall | Defect::FailedGeneration) => FACT.passing(),
             Self::RateLimited { .. } => FACT.then(Retry::OtherKey).unread(),
             Self::Unauthorized { .. } => FACT.then(Retry::OtherKey).calling_for(Attention::Key),
-            Self::QuotaExhausted => FACT.then(Retry::OtherKey).calling_for(Attention::Quota),
-            Self::ModelUnavailable => FACT.calling_for(Attention::Model),
+            Self::QuotaExhausted { .. } => FACT.then(Retry::OtherKey).calling_for(Attention::Quota),
+            Self::ModelUnavailable { .. } => FACT.calling_for(Attention::Model),
         }
     }
 
@@ -229,9 +237,9 @@ impl Outcome {
             Self::ServerError { .. } => "server_error",
             Self::Overloaded { .. } => "overloaded",
             Self::RateLimited { .. } => "rate_limited",
-            Self::QuotaExhausted => "quota_exhausted",
+            Self::QuotaExhausted { .. } => "quota_exhausted",
             Self::Unauthorized { .. } => "unauthorized",
-            Self::ModelUnavailable => "model_unavailable",
+            Self::ModelUnavailable { .. } => "model_unavailable",
             Self::TooLong { .. } => "too_long",
             Self::Unsupported { .. } => "unsupported",
             Self::ProviderBoundItems { .. } => "provider_bound_items",
@@ -272,15 +280,15 @@ impl Outcome {
             | Self::ProviderBoundItems { status }
             | Self::EndpointMissing { status }
             | Self::ForeignError { status }
+            | Self::RateLimited { status, .. }
+            | Self::QuotaExhausted { status }
+            | Self::ModelUnavailable { status }
             | Self::Unauthorized { status } => Some(*status),
-            Self::RateLimited { .. } => Some(429),
-            Self::ModelUnavailable => Some(404),
             Self::Success
             | Self::Unreachable(_)
             | Self::NoResources
             | Self::ConnectionLost
             | Self::TimedOut(_)
-            | Self::QuotaExhausted
             | Self::InvalidReply(_)
             | Self::StreamBroken
             | Self::ClientGone
@@ -369,7 +377,10 @@ mod tests {
 
     #[test]
     fn a_missing_model_moves_on_without_blaming_the_upstreams_health() {
-        assert_eq!(Outcome::ModelUnavailable.retry(), Retry::Elsewhere);
-        assert!(!Outcome::ModelUnavailable.hurts_health());
+        assert_eq!(
+            Outcome::ModelUnavailable { status: 404 }.retry(),
+            Retry::Elsewhere
+        );
+        assert!(!Outcome::ModelUnavailable { status: 404 }.hurts_health());
     }
 }

@@ -130,8 +130,8 @@ fn wait(exhausted: &Exhausted) -> Duration {
                     ..
                 }
                 | Outcome::Unauthorized { .. }
-                | Outcome::QuotaExhausted
-                | Outcome::ModelUnavailable
+                | Outcome::QuotaExhausted { .. }
+                | Outcome::ModelUnavailable { .. }
         ) || outcome.blame() == Blame::Client
     };
     let mut attempts = exhausted.attempts.iter();

@@ -302,6 +302,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         Outcome::RateLimited {
             retry_after,
             is_daily,
+            ..
         } => {
             let longest = if *is_daily { LONGEST_OF_DAY } else { LONGEST };
             let wait = retry_after.map(|wait| wait.min(longest));
@@ -309,7 +310,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
         }
         // A 403 may be about this model alone.
         Outcome::Unauthorized { status } => (CooldownReason::Credential, None, *status != 403),
-        Outcome::QuotaExhausted => (CooldownReason::Quota, None, true),
+        Outcome::QuotaExhausted { .. } => (CooldownReason::Quota, None, true),
         // This is also evidence; but an upstream that says how long it will be overloaded is left alone for that long.
         Outcome::Overloaded {
             retry_after: Some(wait),
@@ -318,7 +319,7 @@ pub(super) fn requested_by(outcome: &Outcome) -> Option<Requested> {
             let wait = (*wait).min(LONGEST_OVERLOAD);
             (CooldownReason::Overload, Some(wait), false)
         }
-        Outcome::ModelUnavailable => (CooldownReason::Model, None, false),
+        Outcome::ModelUnavailable { .. } => (CooldownReason::Model, None, false),
         Outcome::Overloaded {
             retry_after: None, ..
         }
@@ -365,6 +366,7 @@ mod tests {
     fn a_rate_limit_lasts_as_long_as_the_upstream_asks_within_bounds() {
         let begin = |seconds, is_daily| {
             let requested = requested_by(&Outcome::RateLimited {
+                status: 429,
                 retry_after: Some(Duration::from_secs_f32(seconds)),
                 is_daily,
             })

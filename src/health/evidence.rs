@@ -82,9 +82,9 @@ impl Evidence {
             | Outcome::RejectedRequest { .. }
             | Outcome::ContentRefused { .. }
             | Outcome::RateLimited { .. }
-            | Outcome::QuotaExhausted
+            | Outcome::QuotaExhausted { .. }
             | Outcome::Unauthorized { .. }
-            | Outcome::ModelUnavailable
+            | Outcome::ModelUnavailable { .. }
             | Outcome::UpgradeRefused { .. }
             | Outcome::TooLong { .. }
             | Outcome::Unsupported { .. }

@@ -176,8 +176,11 @@ mod tests {
         assert!(is_trouble(change(1, refused())));
         assert_eq!(change(2, Outcome::Success), None);
         assert_eq!(change(0, Outcome::ConnectionLost), None);
-        assert!(is_trouble(change(0, Outcome::ModelUnavailable)));
-        let missing = |model| report_of(model, 0, Outcome::ModelUnavailable);
+        assert!(is_trouble(change(
+            0,
+            Outcome::ModelUnavailable { status: 404 }
+        )));
+        let missing = |model| report_of(model, 0, Outcome::ModelUnavailable { status: 404 });
         assert!(is_trouble(notices.change(&missing("mini"), || now)));
         assert_eq!(notices.change(&missing("o*"), || now), None, "a pattern");
         assert_eq!(change(0, Outcome::Success), Some(Change::Over));

@@ -36,8 +36,8 @@ fn begins_cooldown(outcome: &Outcome) -> bool {
         outcome,
         Outcome::RateLimited { .. }
             | Outcome::Unauthorized { .. }
-            | Outcome::QuotaExhausted
-            | Outcome::ModelUnavailable
+            | Outcome::QuotaExhausted { .. }
+            | Outcome::ModelUnavailable { .. }
             | Outcome::Overloaded { .. }
     )
 }

@@ -192,7 +192,11 @@ async fn refusals_of_an_account_a_region_or_a_model_fail_over_whatever_their_sta
         let gateway = TestGateway::before(&first, &second, "").await;
         first.play(error(status, body)).await;
         let trail = [format!("first:{outcome}"), "second:ok".to_owned()];
-        assert_eq!(gateway.post(CHAT, &chat()).await.trail(), trail, "{body}");
+        let answered = gateway.post(CHAT, &chat()).await;
+        assert_eq!(answered.trail(), trail, "{body}");
+        let attempts = answered.header("x-backstop-attempts");
+        let its_own = format!("first;outcome={outcome};status={status};");
+        assert!(attempts.starts_with(&its_own), "{attempts}");
         // What is about the account is left alone for a while; behind `*` there are other models.
         let again = gateway.post(CHAT, &chat()).await;
         if !comes_back {

@@ -400,6 +400,7 @@ impl Play {
             Seen::NoConnection => Outcome::Unreachable(Unreachable::Refused),
             Seen::Timeout => Outcome::TimedOut(Stage::FirstToken),
             Seen::RateLimited { retry_after } => Outcome::RateLimited {
+                status: 429,
                 retry_after: Some(Duration::from_secs_f64(retry_after)),
                 is_daily: false,
             },

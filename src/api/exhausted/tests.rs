@@ -15,6 +15,7 @@ use crate::request::ClientApi;
 
 const FAILED: Outcome = Outcome::ServerError { status: 500 };
 const LIMITED: Outcome = Outcome::RateLimited {
+    status: 429,
     retry_after: None,
     is_daily: false,
 };
@@ -186,9 +187,14 @@ fn somebody_has_to_act_if_that_is_so_everywhere() {
     let quota = "upstream_quota_exhausted";
     expect(&[REFUSED], &[], 403, key);
     expect(&[], &[KeyRefused], 403, key);
-    expect(&[Outcome::QuotaExhausted], &[], 402, quota);
+    expect(&[Outcome::QuotaExhausted { status: 429 }], &[], 402, quota);
     expect(&[], &[QuotaExhausted], 402, quota);
-    expect(&[Outcome::ModelUnavailable], &[], 404, "model_not_found");
+    expect(
+        &[Outcome::ModelUnavailable { status: 404 }],
+        &[],
+        404,
+        "model_not_found",
+    );
     expect(&[], &[ModelMissing], 404, "model_not_found");
     // The request has no say in it, and who can never serve it has none.
     expect(&[REFUSED, TOO_LONG], &[Unsupported("tools")], 403, key);

@@ -152,15 +152,17 @@ fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) ->
         401 | 403 | 451 => Outcome::Unauthorized { status },
         // OpenRouter, while requests in flight use up the budget.
         402 if retry_after.is_some() => Outcome::RateLimited {
+            status,
             retry_after,
             is_daily: false,
         },
-        402 => Outcome::QuotaExhausted,
+        402 => Outcome::QuotaExhausted { status },
         404 | 410 if error.is_about_reference() => Outcome::RejectedRequest { status },
         404 if error.is_path_missing() => Outcome::EndpointMissing { status },
-        404 | 410 => Outcome::ModelUnavailable,
+        404 | 410 => Outcome::ModelUnavailable { status },
         405 => Outcome::EndpointMissing { status },
         429 => Outcome::RateLimited {
+            status,
             retry_after,
             is_daily: false,
         },

@@ -82,6 +82,7 @@ impl<'a> ErrorReply<'a> {
         let (status, asked) = (self.status, self.asked(error));
         match meaning {
             Meaning::RateLimited if error.is_limit_of_day() => Outcome::RateLimited {
+                status,
                 // A shorter one is about a shorter limit.
                 retry_after: asked
                     .max(error.wait)
@@ -90,12 +91,13 @@ impl<'a> ErrorReply<'a> {
                 is_daily: true,
             },
             Meaning::RateLimited => Outcome::RateLimited {
+                status,
                 retry_after: asked.or(self.estimated),
                 is_daily: false,
             },
-            Meaning::QuotaExhausted => Outcome::QuotaExhausted,
+            Meaning::QuotaExhausted => Outcome::QuotaExhausted { status },
             Meaning::Unauthorized => Outcome::Unauthorized { status },
-            Meaning::ModelUnavailable => Outcome::ModelUnavailable,
+            Meaning::ModelUnavailable => Outcome::ModelUnavailable { status },
             Meaning::Overloaded => Outcome::Overloaded {
                 status,
                 retry_after: asked,

@@ -11,9 +11,9 @@ pub(super) fn is_about_clients_account(target: &Target<'_>, outcome: &Outcome) -
     let is_about_account = matches!(
         outcome,
         Outcome::Unauthorized { .. }
-            | Outcome::QuotaExhausted
+            | Outcome::QuotaExhausted { .. }
             | Outcome::RateLimited { .. }
-            | Outcome::ModelUnavailable
+            | Outcome::ModelUnavailable { .. }
     );
     is_about_account && target.candidate.upstream.takes_clients_credential()
 }

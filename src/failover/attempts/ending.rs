@@ -394,6 +394,7 @@ mod tests {
     fn a_pause_is_as_long_as_the_stream_says_and_else_as_its_headers_say() {
         let [said, asked] = [2, 30].map(Duration::from_secs);
         let limited = |retry_after| Outcome::RateLimited {
+            status: 429,
             retry_after,
             is_daily: false,
         };

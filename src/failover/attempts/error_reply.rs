@@ -155,9 +155,9 @@ fn is_answer(outcome: &Outcome, refusals: Refusals) -> bool {
         | Outcome::ServerError { .. }
         | Outcome::Overloaded { .. }
         | Outcome::RateLimited { .. }
-        | Outcome::QuotaExhausted
+        | Outcome::QuotaExhausted { .. }
         | Outcome::Unauthorized { .. }
-        | Outcome::ModelUnavailable
+        | Outcome::ModelUnavailable { .. }
         | Outcome::UpgradeRefused { .. }
         | Outcome::TooLong { .. }
         | Outcome::Unsupported { .. }

@@ -98,7 +98,7 @@ pub(super) fn is_lacking(status: u16, body: &[u8]) -> bool {
     match status {
         404 => !matches!(
             errors::classify(&ErrorReply::new(status, body)),
-            Outcome::RejectedRequest { .. } | Outcome::ModelUnavailable
+            Outcome::RejectedRequest { .. } | Outcome::ModelUnavailable { .. }
         ),
         405 | 501 => true,
         _ => false,

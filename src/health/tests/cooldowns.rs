@@ -9,6 +9,7 @@ use crate::outcome::Outcome;
 
 fn limited(seconds: u64) -> Outcome {
     Outcome::RateLimited {
+        status: 429,
         retry_after: Some(Duration::from_secs(seconds)),
         is_daily: false,
     }
@@ -74,7 +75,7 @@ fn refusals_of_the_same_round_count_once() {
     for (outcome, lengths) in [
         (Outcome::Unauthorized { status: 401 }, [60, 600, 1200]),
         (Outcome::Unauthorized { status: 403 }, [60, 600, 1200]),
-        (Outcome::QuotaExhausted, [600, 1200, 2400]),
+        (Outcome::QuotaExhausted { status: 429 }, [600, 1200, 2400]),
         (LIMITED, [1, 2, 4]),
     ] {
         let mut bench = Bench::new();

@@ -92,6 +92,7 @@ fn a_rate_limit_cools_down_its_key_and_model_only_and_trips_nothing() {
         .health
         .model(&UpstreamId::from("a"), &Arc::from("n"), 2);
     let limited = Outcome::RateLimited {
+        status: 429,
         retry_after: Some(Duration::from_secs(30)),
         is_daily: false,
     };

@@ -36,6 +36,7 @@ const FAILURE: Outcome = Outcome::ServerError { status: 500 };
 const REFUSED: Outcome = Outcome::Unreachable(Unreachable::Refused);
 const TIMEOUT: Outcome = Outcome::TimedOut(Stage::FirstToken);
 const LIMITED: Outcome = Outcome::RateLimited {
+    status: 429,
     retry_after: None,
     is_daily: false,
 };

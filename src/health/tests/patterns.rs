@@ -30,7 +30,10 @@ fn a_broken_model_behind_a_pattern_leaves_the_others_in_rotation() {
 fn a_model_that_is_missing_is_missing_by_its_own_name() {
     let bench = Bench::new();
     let all = bench.model("a", "*");
-    bench.attempt(all.of_name("gone"), &Outcome::ModelUnavailable);
+    bench.attempt(
+        all.of_name("gone"),
+        &Outcome::ModelUnavailable { status: 404 },
+    );
     assert!(all.of_name("gone").admit(0, bench.now).is_err());
     assert!(all.of_name("there").admit(0, bench.now).is_ok());
 }
@@ -40,7 +43,11 @@ fn a_model_that_is_missing_is_missing_by_its_own_name() {
 fn a_pattern_itself_is_never_missing_but_may_be_limited() {
     let bench = Bench::new();
     let all = bench.model("a", "*");
-    assert!(bench.attempt(&all, &Outcome::ModelUnavailable).is_some());
+    assert!(
+        bench
+            .attempt(&all, &Outcome::ModelUnavailable { status: 404 })
+            .is_some()
+    );
     assert!(bench.attempt(&all, &LIMITED).is_some());
     assert!(all.admit(0, bench.now).is_err());
 }

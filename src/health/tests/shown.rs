@@ -112,6 +112,7 @@ fn of_two_cooldowns_of_a_key_behind_a_pattern_the_longer_one_is_shown() {
             bench.attempt(
                 model,
                 &Outcome::RateLimited {
+                    status: 429,
                     retry_after,
                     is_daily: false,
                 },
@@ -130,9 +131,9 @@ fn of_two_cooldowns_of_a_key_behind_a_pattern_the_longer_one_is_shown() {
 #[test]
 fn a_model_that_is_not_there_leaves_its_pattern_available_and_a_refused_key_does_not() {
     for (outcome, is_left) in [
-        (Outcome::ModelUnavailable, true),
+        (Outcome::ModelUnavailable { status: 404 }, true),
         (Outcome::Unauthorized { status: 401 }, false),
-        (Outcome::QuotaExhausted, false),
+        (Outcome::QuotaExhausted { status: 429 }, false),
     ] {
         let bench = Bench::new();
         let pattern = bench.model("a", "*");

@@ -217,7 +217,7 @@ fn what_somebody_has_to_see_to_is_told_once_and_when_it_is_done() {
         ["openai answers with key 1 again, after 1 s."]
     );
     sent.after(1000);
-    sent.attempt(Outcome::QuotaExhausted);
+    sent.attempt(Outcome::QuotaExhausted { status: 429 });
     assert_eq!(
         sent.after(1),
         ["openai has no money or quota left (key 1): top up the account."]
@@ -230,10 +230,10 @@ fn what_somebody_has_to_see_to_is_told_once_and_when_it_is_done() {
 #[test]
 fn a_missing_model_is_named_and_the_success_of_another_one_does_not_end_it() {
     let mut sent = Clocked::new();
-    sent.attempt_of("gpt", Outcome::ModelUnavailable);
-    sent.attempt_of("mini", Outcome::ModelUnavailable);
+    sent.attempt_of("gpt", Outcome::ModelUnavailable { status: 404 });
+    sent.attempt_of("mini", Outcome::ModelUnavailable { status: 404 });
     // Somebody has asked for what does not exist.
-    sent.attempt_of("o*", Outcome::ModelUnavailable);
+    sent.attempt_of("o*", Outcome::ModelUnavailable { status: 404 });
     let missing = |model| format!("openai does not have the model {model}: name another one.");
     assert_eq!(sent.after(1), [missing("gpt"), missing("mini")]);
     sent.attempt_of("gpt", Outcome::Success);

@@ -96,6 +96,7 @@ fn the_wait_an_upstream_asks_for_is_kept() {
     assert_eq!(
         classify(429, wait, b""),
         Outcome::RateLimited {
+            status: 429,
             retry_after: wait,
             is_daily: false
         }

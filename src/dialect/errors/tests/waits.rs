@@ -36,6 +36,7 @@ fn limited(asked: Option<u64>, body: &str) -> (bool, u64) {
     };
     match errors::classify(&reply) {
         Outcome::RateLimited {
+            status: 429,
             retry_after,
             is_daily,
         } => (is_daily, retry_after.unwrap_or_default().as_secs()),
@@ -111,5 +112,8 @@ fn only_a_rate_limit_is_waited_for_by_estimate() {
     let words = br#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#;
     assert_eq!(by_estimate(529, words), overloaded(529));
     let money = br#"{"error":{"message":"m"}}"#;
-    assert_eq!(by_estimate(402, money), Outcome::QuotaExhausted);
+    assert_eq!(
+        by_estimate(402, money),
+        Outcome::QuotaExhausted { status: 402 }
+    );
 }

@@ -28,6 +28,7 @@ use crate::wire::tls::unused;
 const MODEL: &str = "gpt-4o";
 const FAILURE: Outcome = Outcome::ServerError { status: 500 };
 const LIMITED: Outcome = Outcome::RateLimited {
+    status: 429,
     retry_after: None,
     is_daily: false,
 };
@@ -254,7 +255,7 @@ fn who_lets_others_through_may_let_this_one_through_soon() {
     let out = |is_fresh| Door::Out { is_fresh };
     assert_eq!(doors(&mut plan, Duration::ZERO, two.now)[0], out(true));
     assert_eq!(reasons(&plan, two.now)[0], SkipReason::OutOfRotation);
-    two.attempt(&mut plan, 1, &Outcome::ModelUnavailable);
+    two.attempt(&mut plan, 1, &Outcome::ModelUnavailable { status: 404 });
     // It fails those that it lets through.
     let model = &two.rule.candidates[0].health;
     for _ in 0..1000 {

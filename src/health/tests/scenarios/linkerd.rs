@@ -57,6 +57,7 @@ fn a_probe_that_is_rate_limited_is_no_failure() {
     let probe = bench.probe(&model);
     let core = model.scope().core();
     let limited = Outcome::RateLimited {
+        status: 429,
         retry_after: Some(Duration::from_secs(3)),
         is_daily: false,
     };

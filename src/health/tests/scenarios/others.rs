@@ -34,7 +34,11 @@ fn an_account_without_money_cools_down_and_is_no_evidence() {
         model.demanded(bench.now);
         if let Ok(permit) = model.admit(0, bench.now) {
             calls += 1;
-            assert!(bench.end(permit, &Outcome::QuotaExhausted).is_empty());
+            assert!(
+                bench
+                    .end(permit, &Outcome::QuotaExhausted { status: 429 })
+                    .is_empty()
+            );
         }
         assert!(bench.score(&model) <= f32::EPSILON);
         bench.pass(1.0);
