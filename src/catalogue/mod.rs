@@ -17,6 +17,7 @@ mod quirks;
 mod refused;
 mod thinkers;
 mod unknown;
+mod unwanted;
 
 pub use ability::{Abilities, Ability};
 pub use api::{Dialect, KeyHeader, Messages, Prefill};
@@ -29,3 +30,4 @@ pub use provider::Provider;
 pub use quirks::{CallIds, Efforts, Quirks};
 pub use refused::RefusedFields;
 pub use unknown::Unknown;
+pub use unwanted::Unwanted;

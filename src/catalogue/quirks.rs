@@ -75,9 +75,6 @@ pub enum CallIds {
     Nine,
 }
 
-const NEW_LIMIT: &str = "max_completion_tokens";
-const OLD_LIMIT: &str = "max_tokens";
-
 /// The fields of a message that strict providers know. Clients send back what they were given, `annotations` and
 /// `reasoning_content` included.
 const PLAIN_MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "prefix"];
@@ -121,6 +118,11 @@ const HINTS: RefusedFields = RefusedFields::of(&[
 ]);
 
 impl Quirks {
+    /// The newer name of the field that limits the tokens of an answer.
+    pub(super) const NEW_LIMIT: &str = "max_completion_tokens";
+    /// The older one.
+    pub(super) const OLD_LIMIT: &str = "max_tokens";
+
     /// Whether it is `OpenAI` itself: only it knows the newer name of the limit alone, and all the hints.
     pub fn is_original(&self) -> bool {
         self.limit == Self::OPENAI.limit
@@ -157,7 +159,7 @@ impl Quirks {
 
     /// `OpenAI` itself: models that think accept no sampling parameters and no stop sequences.
     pub const OPENAI: Self = Self {
-        limit: Some(NEW_LIMIT),
+        limit: Some(Self::NEW_LIMIT),
         has_developer: true,
         refuses: RefusedFields::NONE,
         refuses_to_thinkers: STOP,
@@ -189,7 +191,7 @@ impl Quirks {
     /// Most others: they know the older names, and ignore what they do not know. `messages.0.content : value must be
     /// a string` (Groq), `invalid type: sequence, expected a string` (`DeepSeek`).
     pub const OLDER: Self = Self {
-        limit: Some(OLD_LIMIT),
+        limit: Some(Self::OLD_LIMIT),
         has_developer: false,
         refuses_in_chats: HINTS,
         searches_in_chats: false,

@@ -17,6 +17,7 @@ use super::exhausted::Exhausted;
 use super::log::AttemptLog;
 use super::race::{Alarm, Race, Step};
 use super::run::{Chosen, Run};
+use super::waiting::Waiting;
 use crate::config::UpstreamId;
 use crate::event::{Event, InPlaceOf, Phase};
 use crate::health::Permit;
@@ -67,12 +68,6 @@ impl WinningAttempt {
             in_place_of,
         }
     }
-}
-
-struct Waiting<'a> {
-    until: Instant,
-    /// `None`: the queue is full.
-    place: Option<Place<'a>>,
 }
 
 impl<'r, 'a> Course<'r, 'a> {
@@ -187,6 +182,14 @@ impl<'r, 'a> Course<'r, 'a> {
             self.has_turn = false;
             return;
         };
+        if self.may_give_way(&permit)
+            && let Some(waiting) = Waiting::give_way(self.run, target.health, now)
+        {
+            drop(permit);
+            self.plan.put_back(choice);
+            self.waiting = Some(waiting);
+            return self.queue(now).await;
+        }
         if !self.run.pay(expense) {
             self.plan.put_back(choice);
             return;
@@ -284,8 +287,12 @@ impl<'r, 'a> Course<'r, 'a> {
             .push(attempt.end(failure.outcome, failure.detail));
         let now = Instant::now();
         self.plan.failed(choice, &outcome, now);
-        if let Some(place) = self.place() {
-            place.failed();
+        if let Some(place) = self
+            .waiting
+            .as_mut()
+            .and_then(|waiting| waiting.place.as_mut())
+        {
+            place.failed(matches!(outcome, Outcome::RateLimited { .. }));
         }
         // Another attempt in flight may take what this one rejects.
         let is_raced = !self.race.is_empty() && is_rejection;
@@ -355,23 +362,22 @@ impl<'r, 'a> Course<'r, 'a> {
     async fn queue(&mut self, opens_at: Instant) {
         let now = Instant::now();
         let run = self.run;
-        let waiting = self.waiting.get_or_insert_with(|| {
-            let place = run.queue.and_then(|queue| queue.enter(opens_at, now));
-            let wait = if place.is_some() {
-                run.wait()
-            } else {
-                Duration::ZERO
-            };
-            Waiting {
-                until: now + wait,
-                place,
-            }
-        });
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Waiting::begin(run, opens_at, now));
         let until = waiting.until.min(run.until());
-        if let Some(place) = &waiting.place {
-            self.has_turn = place.turn(opens_at, until).await;
+        if let Some(place) = &mut waiting.place {
+            let doors = self.plan.cooling_down(now);
+            self.has_turn = place.turn(opens_at, until, doors).await;
         }
         self.log.waited += now.elapsed();
+    }
+
+    /// Whether those who wait already go first. Who makes a trial need not be replaced by somebody else.
+    fn may_give_way(&self, permit: &Permit) -> bool {
+        let is_new = self.log.started() == 0 && self.waiting.is_none();
+        let is_trial = permit.is_probe() || permit.is_last_resort();
+        is_new && !is_trial && self.run.may_give_way()
     }
 
     fn place(&self) -> Option<&Place<'a>> {

@@ -28,6 +28,7 @@ mod race;
 mod run;
 mod serve;
 mod translation;
+mod waiting;
 
 pub use answers::answer::{Answer, AnswerBody};
 pub use answers::continuability::Continuability;

@@ -195,6 +195,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether those who wait already go first. The rest of a stream that broke off is no new request.
+    pub(super) fn may_give_way(&self) -> bool {
+        self.transcript.is_none() && !self.wait().is_zero()
+    }
+
     /// Whether this outcome rules out a failover.
     pub(super) fn is_final(&self, outcome: &Outcome) -> bool {
         let is_refusal = matches!(outcome, Outcome::ContentRefused { .. });

@@ -23,7 +23,7 @@ use crate::event::ScopeId;
 use crate::failover::Failover;
 use crate::health::Health;
 use crate::history::History;
-use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, RouteTable, Rule};
+use crate::routing::{Candidate, DoesWithout, Knowledge, ModelRules, Pattern, RouteTable, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, MessagesUrl, Seats, Upstream};
 
 /// The parts built from one configuration, which serve until the next reload.
@@ -201,6 +201,7 @@ impl Assembly<'_> {
             weight: config.weight.unwrap_or(1),
             domain: account.domain.as_deref().map(Into::into),
             timeouts: Arc::new(timeouts),
+            does_without: DoesWithout::default(),
             health,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::does_without::DoesWithout;
 use super::pattern::Pattern;
 use crate::catalogue::{Facts, Provider};
 use crate::config::{CapabilitiesConfig, TimeoutsConfig, UpstreamId};
@@ -27,6 +28,8 @@ pub struct Candidate {
     pub domain: Option<Arc<str>>,
     /// How long it is waited for.
     pub timeouts: Arc<TimeoutsConfig>,
+    /// What its upstream has refused by name in requests that were not written for it.
+    pub does_without: DoesWithout,
     /// The health of its model; of all its models, if the client names them.
     pub health: Arc<ModelHealth>,
     /// A number that tells it from other candidates, in every process: see [`Candidate::number_of`].
@@ -52,9 +55,14 @@ impl Candidate {
     /// Its upstream's API for its model, for a client that names this one.
     pub fn api(&self, model: &str) -> UpstreamApi {
         let model = self.model_for(model);
+        let api = self.upstream.api(model);
         UpstreamApi {
             facts: self.knowledge.stated_facts(model),
-            ..self.upstream.api(model)
+            quirks: match self.does_without.of(model) {
+                Some(unwanted) => api.quirks.doing_without(unwanted),
+                None => api.quirks,
+            },
+            ..api
         }
     }
 

@@ -1,12 +1,14 @@
 //! Which upstreams may serve a model, and in what order they are preferred.
 
 mod candidate;
+mod does_without;
 mod pattern;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use candidate::{Candidate, Knowledge, ModelRules};
+pub use does_without::DoesWithout;
 pub use pattern::Pattern;
 
 use crate::config::{Continuation, HoldConfig, Refusals, Strategy};

@@ -86,6 +86,7 @@ mod traces;
 mod two_apis;
 mod unasked;
 mod unread;
+mod unwanted;
 mod uploads;
 mod watched;
 mod webhook;

@@ -355,6 +355,11 @@ impl Play {
                 }
             },
         };
+        let Some(permit) = self.go_or_give_way(at, index, permit) else {
+            return;
+        };
+        let health = &self.replicas[replica].healths[upstream][self.requests[index].model];
+        let request = &mut self.requests[index];
         let budget = &self.replicas[replica].budget;
         if !expense.is_none_or(|expense| budget.take(expense)) {
             return;
@@ -414,7 +419,9 @@ impl Play {
         request_state.last_took = took;
         request_state.failed(upstream, &outcome, now);
         if request_state.waits_until.is_some() {
-            self.replicas[replica].queue.ended(false, now);
+            let is_let_through = request_state.is_let_through;
+            let queue = &mut self.replicas[replica].queue;
+            queue.ended(false, is_let_through, now);
         }
         self.proceed(at, request);
     }
@@ -484,11 +491,12 @@ impl Play {
         if served_by.is_some() {
             self.replicas[replica].budget.succeeded();
         }
+        let is_let_through = request.is_let_through;
         if request.waits_until.is_some() {
             let now = self.instant(at);
             let queue = &mut self.replicas[replica].queue;
             if served_by.is_some() {
-                queue.ended(true, now);
+                queue.ended(true, is_let_through, now);
             }
             queue.leave();
         }
@@ -515,12 +523,40 @@ impl Play {
         let opens = self.seconds(opens_at);
         let request = &mut self.requests[index];
         request.line = Line::In;
+        request.waits_for_cooldown = opens_at > now;
         let queue = &mut self.replicas[request.replica].queue;
         let until = *request.waits_until.get_or_insert_with(|| {
             queue.enter(opens_at, now);
             at + WAIT.as_secs_f64()
         });
         self.push(opens.max(at).min(until), Kind::LinesUp(index));
+    }
+
+    /// The permit of a request that could go, unless it has just come and others wait: then the first of them goes instead.
+    fn go_or_give_way(&mut self, at: f64, index: usize, permit: Permit) -> Option<Permit> {
+        let (requests, now) = (&self.requests, self.instant(at));
+        let request = &requests[index];
+        let is_open = !permit.is_probe() && !permit.is_last_resort();
+        if request.calls > 0 || request.waits_until.is_some() || !is_open {
+            return Some(permit);
+        }
+        let queue = &mut self.replicas[request.replica].queue;
+        let waits = |other: usize| {
+            let other = &requests[other];
+            let is_waiting = other.line == Line::In && !other.is_done;
+            is_waiting && other.waits_for_cooldown && other.model == request.model
+        };
+        let Some(first) = queue.let_through(waits) else {
+            return Some(permit);
+        };
+        drop(permit);
+        self.enqueue(at, index, now);
+        let first_state = &mut self.requests[first];
+        first_state.line = Line::Out;
+        first_state.has_turn = true;
+        first_state.is_let_through = true;
+        self.proceed(at, first);
+        None
     }
 
     fn lines_up(&mut self, at: f64, index: usize) {
@@ -545,6 +581,7 @@ impl Play {
             && !request.is_done
             && request.waits_until.is_some_and(|until| at < until);
         request.has_turn = is_taken;
+        request.is_let_through = false;
         request.line = Line::Out;
         let (now, replica) = (self.instant(at), self.requests[index].replica);
         if let Some((first, turn)) = self.replicas[replica].queue.turn(is_taken, now) {

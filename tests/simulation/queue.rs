@@ -56,12 +56,18 @@ impl Queue {
         first.map(|first| (first, self.turns.next().max(now)))
     }
 
-    /// A request that had a turn was answered, or failed.
-    pub(crate) fn ended(&mut self, is_success: bool, now: Instant) {
-        if is_success {
-            self.turns.succeeded(now);
-        } else {
-            self.turns.failed(now);
+    /// The first one in the line for whom this holds goes, in place of a request that comes later.
+    pub(crate) fn let_through(&mut self, waits: impl Fn(usize) -> bool) -> Option<usize> {
+        let place = self.line.iter().position(|request| waits(*request))?;
+        self.line.remove(place)
+    }
+
+    /// A request that had a turn, or was let through, was answered or failed.
+    pub(crate) fn ended(&mut self, is_success: bool, is_let_through: bool, now: Instant) {
+        match (is_success, is_let_through) {
+            (true, true) => self.turns.one_more_succeeded(now),
+            (true, false) => self.turns.succeeded(now),
+            (false, _) => self.turns.failed(now),
         }
     }
 }

@@ -39,6 +39,10 @@ pub(crate) struct Request {
     pub(crate) last_took: Duration,
     pub(crate) line: Line,
     pub(crate) has_turn: bool,
+    /// Whether it waits for the end of a cooldown.
+    pub(crate) waits_for_cooldown: bool,
+    /// Whether it has its turn in place of a request that came later.
+    pub(crate) is_let_through: bool,
     /// Until when it may wait, since it waits.
     pub(crate) waits_until: Option<f64>,
     entries: Vec<Entry>,
@@ -89,6 +93,8 @@ impl Request {
             last_took: Duration::ZERO,
             line: Line::Out,
             has_turn: false,
+            waits_for_cooldown: false,
+            is_let_through: false,
             waits_until: None,
             entries: vec![entry; upstreams],
             repeats: 0,

@@ -261,6 +261,16 @@ impl ErrorFields {
         &self.param
     }
 
+    /// Whether it is about the field itself.
+    pub(super) fn is_about_param(&self) -> bool {
+        const CODES: [&str; 3] = [
+            "unknown_parameter",
+            "unsupported_parameter",
+            "unsupported_value",
+        ];
+        CODES.iter().any(|code| self.is(code))
+    }
+
     /// Whether a 404 of `/responses` may be about the path, whatever its words are: it names that path, or neither a model
     /// nor something else that the request refers to.
     pub(super) fn names_no_model(&self) -> bool {

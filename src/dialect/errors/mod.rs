@@ -16,6 +16,7 @@ mod requests;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod unwanted;
 mod wait;
 mod words;
 
@@ -28,6 +29,7 @@ pub use reply::ErrorReply;
 pub use shape::{error_of_event, shaped};
 
 use self::fields::ErrorFields;
+use crate::catalogue::Unwanted;
 use crate::config::Meaning;
 use crate::outcome::{Defect, Outcome};
 
@@ -38,6 +40,11 @@ const LONGEST_WITH_FAILURE: Duration = Duration::from_secs(5);
 /// The outcome for an error reply.
 pub fn classify(reply: &ErrorReply<'_>) -> Outcome {
     classified(reply, |_| None)
+}
+
+/// The optional fields that an error refuses by their names.
+pub fn unwanted(body: &[u8]) -> Unwanted {
+    unwanted::unwanted(&ErrorFields::read(body))
 }
 
 /// The outcome that the configuration gives an error, else the one that it has at some endpoints, else the usual one.

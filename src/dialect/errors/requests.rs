@@ -105,6 +105,10 @@ pub(super) const FEATURES: &[Mark] = &[
     Code("unknown_parameter"),
     Code("extra_forbidden"),
     Says("\"extra_forbidden\""),
+    // vLLM, as Python writes it
+    Says("'type': 'extra_forbidden'"),
+    // Fireworks
+    Begins("extra inputs are not permitted, field: "),
     // Anthropic
     Ends("extra inputs are not permitted"),
     Says(" for the `anthropic-beta` header"),
@@ -119,6 +123,7 @@ pub(super) const FEATURES: &[Mark] = &[
     Ends("does not support tools"),
     // Groq
     Ends("is unsupported"),
+    Says("' is unsupported, did you mean '"),
     // OpenAI: `Unsupported parameter: 'temperature' is not supported with this model.`; Anthropic: `tool_choice: type "tool"
     // and "any" are not supported for this model.`
     Says("not supported with this model"),

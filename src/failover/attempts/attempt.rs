@@ -129,12 +129,13 @@ impl Attempt<'_> {
                 Some(translated) => self.exchange(&translated).await,
                 None => Err(failure),
             },
+            Outcome::Unsupported { .. } if self.may_do_without() => self.do_without(failure).await,
             _ => Err(failure),
         }
     }
 
     /// Sends a translated request, and checks the reply.
-    async fn exchange(&self, translated: &UpstreamRequest) -> Ended {
+    pub(super) async fn exchange(&self, translated: &UpstreamRequest) -> Ended {
         let outbound = self.outbound(translated, self.seat().await?);
         let wait = self.wait(Instant::now());
         let mut reply = send(&self.target, outbound, self.to_head(wait)).await?;

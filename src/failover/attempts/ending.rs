@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::events::EventStream;
 use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
-use crate::catalogue::Prefill;
+use crate::catalogue::{Prefill, Unwanted};
 use crate::config::UpstreamId;
 use crate::event::Tokens;
 use crate::outcome::{Defect, Outcome, Stage};
@@ -102,6 +102,8 @@ pub(in crate::failover) struct Failure {
     pub(in crate::failover) error: Option<Box<UpstreamError>>,
     /// Whether the error may be about our changes to the request, so that other candidates are asked.
     pub(in crate::failover) is_doubtful: bool,
+    /// Optional fields of the request that the error refuses by their names.
+    pub(in crate::failover) unwanted: Unwanted,
 }
 
 impl Failure {
@@ -245,6 +247,7 @@ impl From<Outcome> for Failure {
             detail: None,
             error: None,
             is_doubtful: false,
+            unwanted: Unwanted::NONE,
         }
     }
 }

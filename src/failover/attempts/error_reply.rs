@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use super::clients_account::is_about_clients_account;
 use super::ending::{AttemptAnswer, AttemptBody, Failure, UpstreamError, shortened};
 use super::secrets::without_secrets;
+use crate::catalogue::Unwanted;
 use crate::config::Refusals;
-use crate::dialect::errors::ErrorReply;
+use crate::dialect::errors::{self, ErrorReply};
 use crate::dialect::rate_limit;
 use crate::failover::decisions::target::Target;
 use crate::outcome::{Blame, Defect, Outcome};
@@ -98,9 +99,13 @@ pub(super) async fn refusal(
 ) -> Result<AttemptAnswer, Failure> {
     // If the body breaks off, or does not come in time, it is none of the API's.
     let body = read_error(reply.body, patience).await.unwrap_or_default();
-    let (outcome, error_body) = offload::at_once(body.len(), || {
+    let (outcome, unwanted, error_body) = offload::at_once(body.len(), || {
         let outcome = classify(&source.reply(reply.status, &reply.headers, &body));
-        (outcome, error_body(reply.status, body.clone()))
+        let unwanted = match outcome {
+            Outcome::Unsupported { .. } => errors::unwanted(&body),
+            _ => Unwanted::NONE,
+        };
+        (outcome, unwanted, error_body(reply.status, body.clone()))
     });
     if let Outcome::ForeignError { .. } = outcome {
         return Err(Failure {
@@ -113,7 +118,11 @@ pub(super) async fn refusal(
         headers.remove(CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, JSON);
     }
-    settle(reply.status, headers, error_body, outcome, source)
+    let settled = settle(reply.status, headers, error_body, outcome, source);
+    settled.map_err(|failure| Failure {
+        unwanted,
+        ..failure
+    })
 }
 
 /// What follows from an upstream's error; `error_body` is in the client's API.

@@ -3,6 +3,7 @@
 //! ```text
 //! rewrite, outbound      what is sent
 //! attempt, handshake     sends it, waits, and checks the reply (handshake: to open a WebSocket)
+//! without                asks once more without fields that the upstream does not know
 //! deadline, pace, timers how long the head, an answer in one piece, and a stream may take
 //! reply_form             whether a reply can be an answer
 //! unstreamed             JSON in place of the events that were asked for
@@ -37,3 +38,4 @@ mod rewrite;
 pub(super) mod secrets;
 pub(super) mod timers;
 mod unstreamed;
+mod without;

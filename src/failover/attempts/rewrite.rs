@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::attempt::Attempt;
 use super::ending::Failure;
-use crate::catalogue::Prefill;
+use crate::catalogue::{Prefill, Unwanted};
 use crate::dialect::{self, Asking, Delivery, UpstreamApi, UpstreamRequest, adapt, continuation};
 use crate::failover::decisions::fitness::prefill;
 use crate::failover::decisions::routing_request::RoutingRequest;
@@ -51,9 +51,25 @@ impl Attempt<'_> {
         self.prepare(true, translate).await.ok()?.ok()
     }
 
+    /// The request without fields that the upstream does not know; `None`: that changes nothing.
+    pub(super) async fn doing_without(&self, unwanted: Unwanted) -> Option<UpstreamRequest> {
+        let mut asking = self.asking;
+        asking.api.quirks = asking.api.quirks.doing_without(unwanted);
+        let translate = || {
+            let before = self.translated_by(self.asking, self.body())?;
+            let mut translated = self.written_by(asking, self.body(), self.as_fallback())?;
+            translated.is_rewritten = true;
+            match translated.body == before.body {
+                true => Err(Outcome::InvalidReply(Defect::NoSeam)),
+                false => Ok(translated),
+            }
+        };
+        self.prepare(true, translate).await.ok()?.ok()
+    }
+
     /// The request in the upstream's words.
     pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
-        let is_read = self.target.candidate.model.is_some()
+        let is_read = self.delivery() != Delivery::Verbatim
             || self.transcript.is_some()
             || self.asking.translates();
         let translate = || self.translated_by(self.asking, self.body());
@@ -100,7 +116,32 @@ impl Attempt<'_> {
         asking: Asking<'_>,
         body: Option<Bytes>,
     ) -> Result<UpstreamRequest, Outcome> {
-        let delivery = Delivery::of(self.target.candidate.model.as_deref());
+        self.written_by(asking, body, self.delivery())
+    }
+
+    fn delivery(&self) -> Delivery<'_> {
+        let candidate = self.target.candidate;
+        let model = self.request.model_name();
+        match candidate.does_without.of(candidate.model_for(model)) {
+            Some(_) => self.as_fallback(),
+            None => Delivery::of(candidate.model.as_deref()),
+        }
+    }
+
+    /// For a model that the client has not written it for.
+    fn as_fallback(&self) -> Delivery<'_> {
+        let candidate = self.target.candidate;
+        Delivery::Fallback {
+            model: candidate.model_for(self.request.model_name()),
+        }
+    }
+
+    fn written_by(
+        &self,
+        asking: Asking<'_>,
+        body: Option<Bytes>,
+        delivery: Delivery<'_>,
+    ) -> Result<UpstreamRequest, Outcome> {
         let translated = body.and_then(|body| asking.translate(body, delivery).ok());
         translated.ok_or(Outcome::InvalidReply(Defect::NoSeam))
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::decide::{Choice, Tried, pause};
+use super::decide::{Choice, Door, Tried, pause};
 use super::entry::{Entry, Force};
 use super::order::Order;
 use super::routing_request::RoutingRequest;
@@ -129,6 +129,17 @@ impl<'a> AttemptPlan<'a> {
             is_tried_elsewhere: entry.health.is_tried_elsewhere(now),
         });
         choices.collect()
+    }
+
+    /// The health of all who may be asked when their cooldown is over.
+    pub(in crate::failover) fn cooling_down(&mut self, now: Instant) -> Vec<Arc<ModelHealth>> {
+        self.complete();
+        let entries = self.entries.iter();
+        let left = entries.filter(|entry| {
+            let door = entry.door(Duration::ZERO, now);
+            entry.tried != Tried::No && matches!(door, Door::CoolingDown { .. })
+        });
+        left.map(|entry| entry.health.clone()).collect()
     }
 
     /// The health of a candidate's model.

@@ -75,6 +75,13 @@ impl Turns {
         self.taken(now);
     }
 
+    /// One has been answered that went without a turn of these: that puts off no turn.
+    pub fn one_more_succeeded(&mut self, now: Instant) {
+        let next = self.next;
+        self.succeeded(now);
+        self.next = self.next.min(next);
+    }
+
     /// A request that went has failed.
     pub fn failed(&mut self, now: Instant) {
         self.is_guess = false;

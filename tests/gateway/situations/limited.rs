@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use backstop::simulator::{Fault, Script};
+use backstop::simulator::{Fault, Received, Script};
 use futures_util::future::join_all;
+use serde_json::json;
 
-use super::{Clients, before, calls, upstreams};
+use super::{CHAT, Clients, before, calls, upstreams};
+use crate::harness::within;
 
 const SPACING: Duration = Duration::from_millis(300);
 
@@ -24,6 +26,33 @@ async fn a_limit_of_one_at_a_time_is_kept_by_eight_who_come_at_once() {
         assert!(calls(&simulators) <= 16, "{} calls", calls(&simulators));
     };
     join_all(limits.map(play)).await;
+}
+
+/// They have waited for a second, and whoever comes now finds the door open.
+#[tokio::test]
+async fn who_comes_when_a_limit_is_over_does_not_pass_those_who_waited_for_that() {
+    let after = Duration::from_secs(2);
+    let simulators = upstreams(&[Script::fault(Fault::RateLimited { after })]).await;
+    let (gateway, only) = (before(&simulators).await, &simulators[0]);
+    let ask = |content: &'static str| {
+        let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": content}]});
+        let gateway = &gateway;
+        async move { assert_eq!(gateway.post(CHAT, &body).await.status, 200) }
+    };
+    let first = async {
+        ask("waited").await;
+        ask("came late").await;
+    };
+    let others = async {
+        within(only.wait_received(1)).await;
+        only.play(Script::healthy()).await;
+        tokio::join!(ask("waited"), ask("waited"));
+    };
+    tokio::join!(first, others);
+    let received = only.received();
+    let who = |request: &Received| request.json()["messages"][0]["content"].clone();
+    let last = received.last().map(who).unwrap();
+    assert_eq!((received.len(), last), (5, json!("came late")));
 }
 
 /// One rejection is the client's own fault; when suddenly everything is rejected, somebody else is asked.

@@ -20,7 +20,7 @@ use crate::failover::decisions::skip::SkipReason;
 use crate::health::{AdmissionPreview, Health, Shape};
 use crate::outcome::{Outcome, Unreachable};
 use crate::request::Endpoint;
-use crate::routing::{Candidate, Knowledge, ModelRules, Pattern, Rule};
+use crate::routing::{Candidate, DoesWithout, Knowledge, ModelRules, Pattern, Rule};
 use crate::upstream::{Client, Connector, Credential, Key, Upstream};
 use crate::wire::memory::Memory;
 use crate::wire::tls::unused;
@@ -135,6 +135,7 @@ fn candidate(health: &Health, name: &str, keys: usize) -> Candidate {
         weight: 1,
         domain: None,
         timeouts: Arc::new(TimeoutsConfig::default()),
+        does_without: DoesWithout::default(),
         health: health.model(&id, &MODEL.into(), keys),
     }
 }
