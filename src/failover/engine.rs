@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::asked_again::BrokenStreams;
 use super::attempts::in_flight::Common;
 use super::decisions::budget::Budget;
 use super::decisions::queue::Queue;
@@ -24,6 +25,8 @@ pub struct Failover {
     pub(super) affinity: Affinity,
     pub(super) memory: Memory,
     pub(super) events: Events,
+    /// The requests whose streams have broken off lately.
+    pub(super) broken: BrokenStreams,
 }
 
 /// What the requests of one route share.
@@ -55,6 +58,7 @@ impl Failover {
             affinity,
             memory,
             events,
+            broken: BrokenStreams::default(),
         }
     }
 

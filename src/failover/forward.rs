@@ -96,7 +96,9 @@ impl<'a> Forwarding<'_, 'a> {
             next = match self.step().await {
                 None => self.targets.next_candidate(),
                 Some((place, ended)) => match self.ended(place, ended) {
-                    Ok(winner) => return Ok(Answer::of(winner, self.run.failover, None, None)),
+                    Ok(winner) => {
+                        return Ok(Answer::of(winner, self.run.failover, None, None, None));
+                    }
                     Err(next) => next,
                 },
             };

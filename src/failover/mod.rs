@@ -8,6 +8,7 @@
 //!     └── course      does what was decided, and notes what came of it (race: two attempts at a time)
 //!         answers     supervised to the last byte: a stream that breaks off ends with an error, never as if it were
 //!                     complete, or continues at another upstream, if the route asks for it
+//! asked_again         whose stream broke off, for when the client asks the same once more
 //! forward             requests that are not understood, byte for byte
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! does.
 
 mod answers;
+mod asked_again;
 mod attempts;
 mod course;
 mod decisions;

@@ -25,7 +25,11 @@ impl Failover {
     ) -> Result<Answer, Exhausted> {
         let run = Run::new(&self, &request, &rule, None).await;
         let continuation = run.continuation;
-        let order = Order::new(&rule, RoutingRequest::of(&request), fastrand::f64);
+        let asked = self.broken.asked(&request, &rule);
+        let mut order = Order::new(&rule, RoutingRequest::of(&request), fastrand::f64);
+        if let Some(asked) = &asked {
+            order.put_last(&asked.broken_by(request.received_at));
+        }
         let plan = AttemptPlan::new(order, &self.memory);
         let mut course = Course::new(&run, plan, AttemptLog::default());
         course.find_first().await;
@@ -36,6 +40,6 @@ impl Failover {
         let may_resume =
             !request.control.is_once && matches!(continuation, Some(Continuability::Possible(_)));
         let resume = may_resume.then(|| Resume::new(&self, &request, &rule));
-        Ok(Answer::of(winner, &self, continuation, resume))
+        Ok(Answer::of(winner, &self, continuation, resume, asked))
     }
 }

@@ -204,13 +204,18 @@ impl TestGateway {
         for count in 1..=20 {
             let answered = self.post("/v1/chat/completions", body).await;
             assert_eq!(answered.status, 200, "{:?}", answered.body);
-            let is_out =
-                |event: &Event| matches!(event, Event::HealthChanged(HealthChange::Opened { .. }));
-            if self.events.all().iter().any(is_out) {
+            if self.has_something_out() {
                 return count;
             }
         }
         panic!("nothing went out of rotation: {:#?}", self.events.all())
+    }
+
+    /// Whether health has taken something out of rotation.
+    pub(crate) fn has_something_out(&self) -> bool {
+        let is_out =
+            |event: &Event| matches!(event, Event::HealthChanged(HealthChange::Opened { .. }));
+        self.events.all().iter().any(is_out)
     }
 
     /// The reasons for the attempts that have ended.

@@ -332,6 +332,29 @@ async fn a_clients_own_retry_starts_somewhere_else() {
     }
 }
 
+/// Many clients do not say that they ask again after a stream that broke off.
+#[tokio::test]
+async fn the_same_request_starts_somewhere_else_after_its_stream_broke_off() {
+    let (first, second) = simulators().await;
+    let gateway = TestGateway::before(&first, &second, "").await;
+    first.play(Script::fault(Fault::CutAfter(2))).await;
+    let asking = |text: &str| {
+        let mut body = chat_stream();
+        body["messages"][0]["content"] = text.into();
+        body
+    };
+    let who = async |text: &str| {
+        let answered = gateway.post(CHAT, &asking(text)).await;
+        answered.upstream().to_owned()
+    };
+    assert_eq!(who("how are you?").await, "first");
+    first.play(Script::answer("first")).await;
+    for _ in 0..2 {
+        assert_eq!(who("how are you?").await, "second", "it broke off there");
+    }
+    assert_eq!(who("who are you?").await, "first", "another request");
+}
+
 #[tokio::test]
 async fn a_late_first_token_is_hedged_where_the_route_says_so() {
     let (first, second) = simulators().await;

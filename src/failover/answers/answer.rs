@@ -14,6 +14,7 @@ use super::supervise::SupervisedStream;
 use crate::affinity::Witness;
 use crate::config::UpstreamId;
 use crate::event::{AttemptReport, InPlaceOf};
+use crate::failover::asked_again::Asked;
 use crate::failover::attempts::ending::{AttemptBody, ReceivedError};
 use crate::failover::course::WinningAttempt;
 use crate::failover::engine::Failover;
@@ -61,12 +62,13 @@ pub enum AnswerBody {
 }
 
 impl Answer {
-    /// The answer for the client. `resume`: how to continue the stream if it breaks.
+    /// The answer for the client. `resume`: how to continue the stream if it breaks; `asked`: what to know the request by then.
     pub(in crate::failover) fn of(
         winner: WinningAttempt,
         failover: &Failover,
         continuation: Option<Continuability>,
         resume: Option<Resume>,
+        asked: Option<Asked>,
     ) -> Self {
         let WinningAttempt {
             answer,
@@ -99,7 +101,8 @@ impl Answer {
             AttemptBody::Stream(held) => {
                 let before = attempts.clone();
                 attempts.push(attempt.report(answer.outcome, None));
-                let stream = SupervisedStream::new(*held, attempt, witness, before, resume);
+                let stream =
+                    SupervisedStream::new(*held, attempt, witness, before, (resume, asked));
                 AnswerBody::Stream(Box::new(stream))
             }
             AttemptBody::Opaque(body) => {

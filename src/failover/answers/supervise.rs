@@ -21,6 +21,7 @@ use super::segment::{Segment, Splice, Then};
 use super::watched::{StreamEnd, Watched, sum, tokens};
 use crate::affinity::Witness;
 use crate::event::{AttemptReport, Tokens};
+use crate::failover::asked_again::Asked;
 use crate::failover::attempts::ending::Held;
 use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
@@ -45,6 +46,7 @@ pub struct SupervisedStream {
     /// The stream as the client sees it.
     front: EventStream,
     resume: Option<Box<Resume>>,
+    asked: Option<Asked>,
     /// The attempts that are over.
     attempts: Vec<AttemptReport>,
     alarm: Pin<Box<Sleep>>,
@@ -72,13 +74,13 @@ enum Source {
 
 impl SupervisedStream {
     /// `witness`: records what is created. `earlier`: the attempts before this one. `resume`: how the stream
-    /// continues if it breaks off.
+    /// continues if it breaks off. `asked`: what to know the request by if its client asks again then.
     pub(super) fn new(
         held: Held,
         attempt: Box<InFlightAttempt>,
         witness: Option<Witness>,
         earlier: Vec<AttemptReport>,
-        resume: Option<Resume>,
+        (resume, asked): (Option<Resume>, Option<Asked>),
     ) -> Self {
         let Held {
             first,
@@ -107,6 +109,7 @@ impl SupervisedStream {
             source: Source::Segment(Box::new(segment)),
             front: events,
             resume: resume.map(Box::new),
+            asked,
             attempts: earlier,
             is_broken: false,
             error: None,
@@ -246,6 +249,11 @@ impl SupervisedStream {
     /// The honest end of a stream that cannot go on.
     fn interrupt(&mut self, outcome: &Outcome, message: &str) {
         self.is_broken = true;
+        if let Some(asked) = &self.asked
+            && *outcome != Outcome::Stopped
+        {
+            asked.broke_off(AttemptReport::failed(&self.attempts), Instant::now());
+        }
         let mut error = interruption(outcome, message);
         // What the upstream says of it tells agents more: `tool_use_failed`, with what the model has written.
         if let Some(Value::Object(said)) = self.error.take().map(|error| *error) {

@@ -13,7 +13,7 @@ use super::fitness::{lack, obstacle};
 use super::routing_request::RoutingRequest;
 use super::skip::Skipped;
 use crate::catalogue::Facts;
-use crate::config::Strategy;
+use crate::config::{Strategy, UpstreamId};
 use crate::routing::{Candidate, Rule};
 use crate::wire::mix::mixed;
 
@@ -100,6 +100,15 @@ impl<'a> Order<'a> {
         change(&mut all);
         all.reverse();
         self.settled = all;
+    }
+
+    /// Puts the candidates at these upstreams behind all others.
+    pub(in crate::failover) fn put_last(&mut self, upstreams: &[UpstreamId]) {
+        if !upstreams.is_empty() {
+            self.settle(|candidates| {
+                candidates.sort_by_key(|fit| upstreams.contains(fit.candidate.upstream.id()));
+            });
+        }
     }
 
     /// The next candidate.
