@@ -1,6 +1,7 @@
 //! What an upstream has refused by name, for a while.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -13,7 +14,11 @@ const LASTS: Duration = Duration::from_secs(600);
 
 /// What an upstream does not know for a model, as it said last.
 #[derive(Debug, Default)]
-pub struct DoesWithout(ArcSwapOption<Refused>);
+pub struct DoesWithout {
+    /// Whether it has refused something, which hardly any has: every request asks.
+    has_refused: AtomicBool,
+    last: ArcSwapOption<Refused>,
+}
 
 #[derive(Debug)]
 struct Refused {
@@ -25,7 +30,10 @@ struct Refused {
 impl DoesWithout {
     /// What a request to this model does without, if there is anything.
     pub fn of(&self, model: &str) -> Option<Unwanted> {
-        let refused = self.0.load();
+        if !self.has_refused.load(Ordering::Acquire) {
+            return None;
+        }
+        let refused = self.last.load();
         let refused = refused.as_ref()?;
         let holds = *refused.model == *model && Instant::now() < refused.until;
         holds.then_some(refused.unwanted)
@@ -34,11 +42,12 @@ impl DoesWithout {
     /// The model answered without this, and had refused it before.
     pub fn note(&self, model: &str, unwanted: Unwanted) {
         let known = self.of(model).unwrap_or_default();
-        self.0.store(Some(Arc::new(Refused {
+        self.last.store(Some(Arc::new(Refused {
             model: model.into(),
             unwanted: known.or(unwanted),
             until: Instant::now() + LASTS,
         })));
+        self.has_refused.store(true, Ordering::Release);
     }
 }
 
