@@ -44,7 +44,8 @@ impl DoesWithout {
         let known = self.of(model).unwrap_or_default();
         self.last.store(Some(Arc::new(Refused {
             model: model.into(),
-            unwanted: known.or(unwanted),
+            // Of two names of a limit, the one counts that it said last.
+            unwanted: unwanted.or(known),
             until: Instant::now() + LASTS,
         })));
         self.has_refused.store(true, Ordering::Release);
@@ -73,5 +74,15 @@ mod tests {
         let since = Instant::now();
         advance(LASTS).await;
         assert_eq!(does_without.of("m"), None, "after {:?}", since.elapsed());
+    }
+
+    #[test]
+    fn of_two_names_of_a_limit_the_one_counts_that_it_said_last() {
+        let does_without = DoesWithout::default();
+        for name in ["max_tokens", "max_completion_tokens"] {
+            let unwanted = Unwanted::named(name).unwrap();
+            does_without.note("m", unwanted);
+            assert_eq!(does_without.of("m"), Some(unwanted));
+        }
     }
 }

@@ -99,3 +99,19 @@ async fn a_client_reads_what_the_upstream_refuses_that_it_wrote_for() {
     assert_eq!(answered.trail(), ["first:unsupported", "second:ok"]);
     assert_eq!(second.received()[0].json()["reasoning_effort"], "low");
 }
+
+#[tokio::test]
+async fn what_a_translated_request_does_without_stays_in_what_a_client_wrote_for_the_upstream() {
+    let (first, _) = simulators().await;
+    first.play(refusing("temperature")).await;
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: openai-compatible, api_key: k")
+        .start()
+        .await;
+    let body = json!({"model": "gpt-4o", "max_tokens": 9, "temperature": 0.5,
+        "messages": [{"role": "user", "content": "Hi"}]});
+    let translated = gateway.post("/v1/messages", &body).await;
+    assert_eq!((translated.status, first.received_count()), (200, 2));
+    let refused = gateway.post(CHAT, &with("temperature", 0.5.into())).await;
+    assert_eq!((refused.status, first.received_count()), (400, 3));
+}

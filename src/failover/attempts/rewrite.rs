@@ -121,10 +121,10 @@ impl Attempt<'_> {
 
     fn delivery(&self) -> Delivery<'_> {
         let candidate = self.target.candidate;
-        let model = self.request.model_name();
-        match candidate.does_without.of(candidate.model_for(model)) {
-            Some(_) => self.as_fallback(),
-            None => Delivery::of(candidate.model.as_deref()),
+        let model = candidate.model_for(self.request.model_name());
+        match self.may_do_without() && candidate.does_without.of(model).is_some() {
+            true => self.as_fallback(),
+            false => Delivery::of(candidate.model.as_deref()),
         }
     }
 
