@@ -1,5 +1,6 @@
 //! The course of one request: decides what comes next, does it, and notes what came of it, until there is an answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -17,10 +18,10 @@ use super::exhausted::Exhausted;
 use super::log::AttemptLog;
 use super::race::{Alarm, Race, Step};
 use super::run::{Chosen, Run};
-use super::waiting::Waiting;
+use super::waiting::{Waiting, unawaited};
 use crate::config::UpstreamId;
 use crate::event::{Event, InPlaceOf, Phase};
-use crate::health::Permit;
+use crate::health::{ModelHealth, Permit};
 use crate::outcome::Outcome;
 use crate::wire::alarm::within;
 use crate::wire::offload;
@@ -114,7 +115,7 @@ impl<'r, 'a> Course<'r, 'a> {
                     }
                 }
                 Next::Pause { until } => sleep_until(until).await,
-                Next::Queue { opens_at } => self.queue(opens_at).await,
+                Next::Queue { opens_at } => self.queue(opens_at, None).await,
                 Next::Done => return Err(self.exhausted()),
             }
             now = Instant::now();
@@ -182,13 +183,18 @@ impl<'r, 'a> Course<'r, 'a> {
             self.has_turn = false;
             return;
         };
-        if self.may_give_way(&permit)
-            && let Some(waiting) = Waiting::give_way(self.run, target.health, now)
-        {
-            drop(permit);
-            self.plan.put_back(choice);
-            self.waiting = Some(waiting);
-            return self.queue(now).await;
+        if self.may_give_way(&permit) && self.run.is_awaited(target.health) {
+            if let Some(other) = unawaited(self.run, &mut self.plan, choice, now).await {
+                drop(permit);
+                self.plan.put_back(choice);
+                return Box::pin(self.start(other, expense, reason)).await;
+            }
+            if let Some(waiting) = Waiting::give_way(self.run, target.health, now) {
+                drop(permit);
+                self.plan.put_back(choice);
+                self.waiting = Some(waiting);
+                return self.queue(now, Some(target.health)).await;
+            }
         }
         if !self.run.pay(expense) {
             self.plan.put_back(choice);
@@ -358,8 +364,8 @@ impl<'r, 'a> Course<'r, 'a> {
         }
     }
 
-    /// Waits for a turn.
-    async fn queue(&mut self, opens_at: Instant) {
+    /// Waits for a turn. `open`: the door that is open, where others go first.
+    async fn queue(&mut self, opens_at: Instant, open: Option<&Arc<ModelHealth>>) {
         let now = Instant::now();
         let run = self.run;
         let waiting = self
@@ -367,7 +373,8 @@ impl<'r, 'a> Course<'r, 'a> {
             .get_or_insert_with(|| Waiting::begin(run, opens_at, now));
         let until = waiting.until.min(run.until());
         if let Some(place) = &mut waiting.place {
-            let doors = self.plan.cooling_down(now);
+            let mut doors = self.plan.cooling_down(now);
+            doors.extend(open.cloned());
             self.has_turn = place.turn(opens_at, until, doors).await;
         }
         self.log.waited += now.elapsed();

@@ -1,5 +1,6 @@
 //! What the attempts of one request have in common.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,7 +19,7 @@ use crate::config::Refusals;
 use crate::dialect::continuation::Transcript;
 use crate::dialect::{Asking, UpstreamRequest};
 use crate::event::Phase;
-use crate::health::Permit;
+use crate::health::{ModelHealth, Permit};
 use crate::outcome::{Outcome, Retry};
 use crate::request::{ClientPatience, Endpoint, ModelRequest};
 use crate::routing::Rule;
@@ -193,6 +194,11 @@ impl<'a> Run<'a> {
             Endpoint::Realtime => self.rule.wait.min(HANDSHAKE_WAIT),
             _ => self.rule.wait,
         }
+    }
+
+    /// Whether somebody waits in the queue for this door.
+    pub(super) fn is_awaited(&self, door: &Arc<ModelHealth>) -> bool {
+        self.queue.is_some_and(|queue| queue.is_awaited(door))
     }
 
     /// Whether those who wait already go first. The rest of a stream that broke off is no new request.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::decisions::plan::AttemptPlan;
 use super::decisions::queue::Place;
 use super::run::Run;
 use crate::health::ModelHealth;
@@ -35,10 +36,29 @@ impl<'a> Waiting<'a> {
     pub(super) fn give_way(run: &Run<'a>, door: &Arc<ModelHealth>, now: Instant) -> Option<Self> {
         let place = (run.queue?).give_way(door, now)?;
         // It goes in the end, so half of its time is for its answer.
-        let left = run.until().saturating_duration_since(now);
+        let until = run.until();
+        let end = run.patience().map_or(until, |patience| patience.min(until));
+        let left = end.saturating_duration_since(now);
         Some(Self {
             until: now + run.wait().min(left / 2),
             place: Some(place),
         })
     }
+}
+
+/// Another candidate than this one that can be asked now, and that nobody waits for.
+pub(super) async fn unawaited(
+    run: &Run<'_>,
+    plan: &mut AttemptPlan<'_>,
+    choice: usize,
+    now: Instant,
+) -> Option<usize> {
+    let mut after = choice + 1;
+    while let Some(other) = plan.untried_from(after, now) {
+        if !run.is_awaited(plan.health(other)) && plan.is_able(other).await {
+            return Some(other);
+        }
+        after = other + 1;
+    }
+    None
 }

@@ -523,7 +523,7 @@ impl Play {
         let opens = self.seconds(opens_at);
         let request = &mut self.requests[index];
         request.line = Line::In;
-        request.waits_for_cooldown = opens_at > now;
+        request.waits_at_door = opens_at > now;
         let queue = &mut self.replicas[request.replica].queue;
         let until = *request.waits_until.get_or_insert_with(|| {
             queue.enter(opens_at, now);
@@ -544,13 +544,14 @@ impl Play {
         let waits = |other: usize| {
             let other = &requests[other];
             let is_waiting = other.line == Line::In && !other.is_done;
-            is_waiting && other.waits_for_cooldown && other.model == request.model
+            is_waiting && other.waits_at_door && other.model == request.model
         };
         let Some(first) = queue.let_through(waits) else {
             return Some(permit);
         };
         drop(permit);
         self.enqueue(at, index, now);
+        self.requests[index].waits_at_door = true;
         let first_state = &mut self.requests[first];
         first_state.line = Line::Out;
         first_state.has_turn = true;

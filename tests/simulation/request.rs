@@ -39,8 +39,8 @@ pub(crate) struct Request {
     pub(crate) last_took: Duration,
     pub(crate) line: Line,
     pub(crate) has_turn: bool,
-    /// Whether it waits for the end of a cooldown.
-    pub(crate) waits_for_cooldown: bool,
+    /// Whether it waits for the end of a cooldown, or behind those who do.
+    pub(crate) waits_at_door: bool,
     /// Whether it has its turn in place of a request that came later.
     pub(crate) is_let_through: bool,
     /// Until when it may wait, since it waits.
@@ -93,7 +93,7 @@ impl Request {
             last_took: Duration::ZERO,
             line: Line::Out,
             has_turn: false,
-            waits_for_cooldown: false,
+            waits_at_door: false,
             is_let_through: false,
             waits_until: None,
             entries: vec![entry; upstreams],

@@ -102,7 +102,15 @@ impl<'a> AttemptPlan<'a> {
 
     /// The first candidate that has not been asked, and may be.
     pub(in crate::failover) fn untried(&mut self, now: Instant) -> Option<usize> {
-        let mut choice = 0;
+        self.untried_from(0, now)
+    }
+
+    /// The same from this one on.
+    pub(in crate::failover) fn untried_from(
+        &mut self,
+        mut choice: usize,
+        now: Instant,
+    ) -> Option<usize> {
         while self.has(choice) {
             if self.entries[choice].is_left(now) {
                 return Some(choice);

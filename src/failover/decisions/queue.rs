@@ -94,6 +94,11 @@ impl Queue {
         Some(place)
     }
 
+    /// Whether somebody waits for this door.
+    pub(in crate::failover) fn is_awaited(&self, door: &Arc<ModelHealth>) -> bool {
+        self.places.load(Ordering::Relaxed) > 0 && self.line().first_for(door).is_some()
+    }
+
     /// A place for a request that could pass through this door now: the first who waits for it goes instead. `None` if nobody
     /// does, or the queue is full.
     pub(in crate::failover) fn give_way(
@@ -105,7 +110,7 @@ impl Queue {
             return None;
         }
         let place = self.enter(now, now)?;
-        let is_given = self.line().let_through(door);
+        let is_given = self.line().let_through(door, now);
         is_given.then_some(place)
     }
 
@@ -159,13 +164,21 @@ impl Line {
         }
     }
 
-    /// Gives a turn to the first one who waits for this door; false if nobody does.
-    fn let_through(&mut self, door: &Arc<ModelHealth>) -> bool {
+    fn first_for(&self, door: &Arc<ModelHealth>) -> Option<(u64, &Waiting)> {
         let is_its = |waiting: &Waiting| waiting.doors.iter().any(|own| Arc::ptr_eq(own, door));
         let mut waiting = self.waiting.iter();
-        let first = waiting.find_map(|(number, waiting)| is_its(waiting).then_some(*number));
-        let first = first.and_then(|number| self.waiting.remove(&number));
-        first.inspect(|first| first.bell.notify_one()).is_some()
+        let (number, first) = waiting.find(|(_, waiting)| is_its(waiting))?;
+        Some((*number, first))
+    }
+
+    /// Gives a turn to the first one who waits for this door; false if nobody does.
+    fn let_through(&mut self, door: &Arc<ModelHealth>, now: Instant) -> bool {
+        let Some((number, first)) = self.first_for(door) else {
+            return false;
+        };
+        first.bell.notify_one();
+        self.leave(number, now);
+        true
     }
 }
 
@@ -460,6 +473,27 @@ mod tests {
         assert_eq!(first, Duration::from_secs(1), "at once");
         assert!(late >= first, "{late:?}");
         assert!(by_other >= LONG, "it waits for another door");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_let_through_leaves_the_next_turn_to_the_next_one() {
+        let start = Instant::now();
+        let queue = Queue::new(10, start);
+        let door = Health::new(start).model(&"a".into(), &"m".into(), 1);
+        let [first, second] = [(); 2].map(|()| queue.enter(start, start).unwrap());
+        let waits = async |mut place: Place<'_>| {
+            assert!(place.turn(start, start + LONG, vec![door.clone()]).await);
+            let went_at = seconds(start.elapsed());
+            // Its answer takes a while.
+            sleep(LONG / 2).await;
+            went_at
+        };
+        let comes = async {
+            sleep(Duration::from_millis(100)).await;
+            queue.give_way(&door, Instant::now()).expect("a place")
+        };
+        let (first, second, _) = tokio::join!(waits(first), waits(second), comes);
+        assert_eq!((first, second), (0.1, 0.2));
     }
 
     #[tokio::test(start_paused = true)]
