@@ -2,6 +2,7 @@
 //! off may do so once more, so others come first.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -62,17 +63,14 @@ impl Asked {
         if self.known.count.load(Ordering::Relaxed) == 0 {
             return Vec::new();
         }
-        let by_mark = self.known.by_mark();
-        let broken = by_mark
-            .get(&self.mark)
-            .filter(|broken| broken.is_known(now));
+        let by_mark = self.known.by_mark(now);
+        let broken = by_mark.get(&self.mark);
         broken.map_or_else(Vec::new, |broken| broken.by.clone())
     }
 
     /// These have broken off its stream, and the client has got an error.
     pub(super) fn broke_off(&self, by: Vec<UpstreamId>, now: Instant) {
-        let mut by_mark = self.known.by_mark();
-        by_mark.retain(|_, broken| broken.is_known(now));
+        let mut by_mark = self.known.by_mark(now);
         if by_mark.len() >= MOST
             && let Some(oldest) = by_mark.iter().min_by_key(|(_, broken)| broken.at)
         {
@@ -95,31 +93,38 @@ impl Asked {
 }
 
 impl Known {
-    fn by_mark(&self) -> MutexGuard<'_, HashMap<u64, Broken>> {
-        self.by_mark.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Those that are still known.
+    fn by_mark(&self, now: Instant) -> MutexGuard<'_, HashMap<u64, Broken>> {
+        let locked = self.by_mark.lock();
+        let mut by_mark = locked.unwrap_or_else(PoisonError::into_inner);
+        by_mark.retain(|_, broken| now.saturating_duration_since(broken.at) < KNOWN);
+        self.count.store(by_mark.len(), Ordering::Relaxed);
+        by_mark
     }
 }
 
-impl Broken {
-    fn is_known(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.at) < KNOWN
+/// A body, as far as it is looked at.
+struct Sampled<'a>(&'a [u8]);
+
+impl Hash for Sampled<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let body = self.0;
+        hasher.write_usize(body.len());
+        for chunk in body.chunks((body.len() / SAMPLES).max(SAMPLE)) {
+            hasher.write(&chunk[..chunk.len().min(SAMPLE)]);
+        }
+        hasher.write(&body[body.len().saturating_sub(SAMPLE)..]);
     }
 }
 
 fn mark(request: &ModelRequest) -> u64 {
-    let body = &request.body[..];
-    let step = (body.len() / SAMPLES).max(SAMPLE);
-    let samples = body
-        .chunks(step)
-        .map(|chunk| &chunk[..chunk.len().min(SAMPLE)]);
-    let end = &body[body.len().saturating_sub(SAMPLE)..];
-    let sampled: Vec<&[u8]> = samples.chain([end]).collect();
-    fingerprint_of(&(&request.client, &request.path, body.len(), sampled))
+    fingerprint_of(&(&request.client, &request.path, Sampled(&request.body)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     use tokio::time::Instant;
@@ -143,6 +148,7 @@ mod tests {
         assert_eq!(one.broken_by(soon), [a, b]);
         assert!(other.broken_by(soon).is_empty());
         assert!(one.broken_by(start + 2 * KNOWN).is_empty());
+        assert_eq!(streams.0.count.load(Ordering::Relaxed), 0, "nobody looks");
     }
 
     #[test]
