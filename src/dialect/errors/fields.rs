@@ -38,6 +38,13 @@ pub(super) struct ErrorFields {
     pub(super) wait: Option<Duration>,
 }
 
+/// Whose error is read: nobody is looked for behind a provider behind `OpenRouter`, as deep as a body may nest them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Here,
+    Behind,
+}
+
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
 struct Envelope<'a> {
@@ -122,6 +129,10 @@ impl ErrorFields {
     /// beside it), the first of `{"errors": [{..}]}` (Cloudflare), or the fields at the top level (older vLLM, Mistral,
     /// `DashScope`, `FastAPI`). What cannot be read stays empty.
     pub(super) fn read(body: &[u8]) -> Self {
+        Self::read_at(body, Place::Here)
+    }
+
+    fn read_at(body: &[u8], place: Place) -> Self {
         let text = std::str::from_utf8(body).unwrap_or_default().trim();
         let text = text
             .strip_prefix('[')
@@ -133,20 +144,18 @@ impl ErrorFields {
             .and_then(|envelope| envelope.error.or_else(|| first(envelope.errors?)))
             .map_or(text, RawValue::get);
         if let Ok(raw) = serde_json::from_str::<RawFields<'_>>(fields) {
-            return Self::of(raw);
+            return Self::of(raw, place);
         }
         let message: Option<String> = serde_json::from_str(fields).ok();
         Self {
             is_shaped: message.is_some(),
-            ..Self::of(RawFields {
-                code: code_beside,
-                ..RawFields::default()
-            })
+            code: text_or_number(code_beside),
+            ..Self::default()
         }
         .saying(message.unwrap_or_default())
     }
 
-    fn of(raw: RawFields<'_>) -> Self {
+    fn of(raw: RawFields<'_>, place: Place) -> Self {
         let details = raw.details.map_or("[]", RawValue::get);
         let details: Vec<Detail<'_>> = serde_json::from_str(details).unwrap_or_default();
         let reasons = details.iter().filter_map(|detail| detail.reason.as_deref());
@@ -160,7 +169,7 @@ impl ErrorFields {
         let message = message.map(text_of).unwrap_or_default();
         let metadata = raw.metadata.as_ref();
         let reset = metadata.and_then(|metadata| reset(metadata.headers?));
-        let behind = metadata.filter(|_| message == SAID_BEHIND);
+        let behind = metadata.filter(|_| place == Place::Here && message == SAID_BEHIND);
         let behind = behind.and_then(|behind| said_in(behind.raw?));
         Self {
             wait: delay
@@ -316,7 +325,7 @@ fn reset(headers: &RawValue) -> Option<Duration> {
 /// An error in a text, or with the text itself as its message; `None`: there is none.
 fn said_in(raw: &RawValue) -> Option<ErrorFields> {
     let text = text_of(raw);
-    let read = ErrorFields::read(text.as_bytes());
+    let read = ErrorFields::read_at(text.as_bytes(), Place::Behind);
     let said = match read.message.is_empty() {
         true => read.saying(text),
         false => read,
