@@ -69,7 +69,7 @@ pub(super) const LENGTH: &[Mark] = &[
     // Groq, Cerebras
     Begins("please reduce the length of the messages"),
     // Mistral
-    Begins("prompt contains"),
+    Says(", too large for model with "),
     // Together
     Begins("input token count"),
     // Fireworks

@@ -36,12 +36,16 @@ const BEHIND: &str = ": extra inputs are not permitted";
 pub(super) fn unwanted(error: &ErrorFields) -> Unwanted {
     let words = error.words().replace(": [\"body\", ", ":[\"body\",");
     let behind = BEFORE.iter().flat_map(|before| words.split(before).skip(1));
-    let begun = words.split_once(BEHIND).map(|(name, _)| name);
+    let begun = words.split_once(BEHIND).map(|(name, _)| name).into_iter();
     let param = error.is_about_param().then(|| error.param());
-    let names = behind.flat_map(listed).chain(begun).chain(param);
-    names
-        .filter_map(|name| Unwanted::named(name.strip_prefix("body.").unwrap_or(name)))
-        .fold(Unwanted::NONE, Unwanted::or)
+    let alone = begun.chain(param).filter_map(named);
+    // A place within another field (`'messages', 2, 'user'`) ends at that one's name.
+    let listed = behind.flat_map(|text| listed(text).map_while(named));
+    listed.chain(alone).fold(Unwanted::NONE, Unwanted::or)
+}
+
+fn named(name: &str) -> Option<Unwanted> {
+    Unwanted::named(name.strip_prefix("body.").unwrap_or(name))
 }
 
 /// The names with which a text begins, with commas between them. Behind the last one, other words follow.
@@ -90,6 +94,10 @@ mod tests {
             (
                 r#"{"detail":[{"type":"extra_forbidden","loc":["body","verbosity"],"msg":"Extra inputs are not permitted","input":"low"},{"type":"extra_forbidden","loc": ["body", "store"],"msg":"x"}]}"#,
                 &["verbosity", "store"],
+            ),
+            (
+                r#"{"detail":[{"type":"extra_forbidden","loc":["body","messages",2,"user","name"],"msg":"Extra inputs are not permitted"}]}"#,
+                &[],
             ),
             (
                 r#"{"object":"error","message":"[{'type': 'extra_forbidden', 'loc': ('body', 'prompt_cache_key'), 'msg': 'Extra inputs are not permitted', 'input': 'k'}]","type":"BadRequestError","code":400}"#,

@@ -15,6 +15,7 @@ fn what_is_too_long_is_known_by_the_words_of_each_provider() {
         "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 40960 tokens and your request has 12000 input tokens (32000 > 40960 - 12000). None",
         "The decoder prompt (length 50000) is longer than the maximum model length of 40960.",
         "Please reduce the length of the messages or completion.",
+        "Prompt contains 40962 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
         "prompt token count of 74490 exceeds the limit of 72000",
         "The number of tokens to keep from the initial prompt is greater than the context length. Try to load the model with a larger context length, or provide a shorter input",
         "invalid params, context window exceeds limit (2013)",
@@ -34,6 +35,10 @@ fn what_is_too_long_is_known_by_the_words_of_each_provider() {
         let outcome = classify(400, None, body.as_bytes());
         assert_eq!(outcome, Outcome::TooLong { status: 400 }, "{words}");
     }
+    let unsafe_words =
+        r#"{"error":{"message":"prompt contains sensitive words","type":"invalid_request_error"}}"#;
+    let outcome = classify(400, None, unsafe_words.as_bytes());
+    assert_eq!(outcome, Outcome::RejectedRequest { status: 400 });
     // A longer window would not do.
     let most = r#"{"error":{"message":"max_tokens is too large: 99999. This model supports at most 16384 completion tokens.","type":"invalid_request_error"}}"#;
     let outcome = classify(400, None, most.as_bytes());
@@ -80,4 +85,14 @@ fn openrouter_hands_on_what_somebody_behind_it_says() {
         assert_eq!(shown["error"]["message"], "Provider returned error");
         assert_eq!(shown["error"]["code"], Value::Null);
     }
+}
+
+#[test]
+fn an_error_nested_without_end_is_read_to_the_provider_behind_openrouter() {
+    const DEPTH: usize = 20_000;
+    let begin = r#"{"message":"Provider returned error","metadata":{"raw":"#;
+    let nested = [&begin.repeat(DEPTH), "1", &"}}".repeat(DEPTH)].concat();
+    let body = format!(r#"{{"error":{nested}}}"#);
+    let outcome = classify(400, None, body.as_bytes());
+    assert_eq!(outcome, Outcome::RejectedRequest { status: 400 });
 }
