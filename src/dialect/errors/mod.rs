@@ -86,6 +86,11 @@ pub fn classify_response(reply: &ErrorReply<'_>) -> Outcome {
     })
 }
 
+/// What an error object says: of a provider behind `OpenRouter`, what that one says.
+pub(in crate::dialect) fn message_of(error: &Value) -> String {
+    ErrorFields::read(error.to_string().as_bytes()).message
+}
+
 /// Whether an error object says that the request is longer than the model can take.
 pub(in crate::dialect) fn says_too_long(error: &Value) -> bool {
     known::says_too_long(&ErrorFields::read(error.to_string().as_bytes()))

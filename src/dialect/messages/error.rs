@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::overflow::overflow;
-use crate::dialect::errors::says_too_long;
+use crate::dialect::errors::{self, says_too_long};
 
 /// An error object of any API, in Anthropic's shape.
 pub fn error(error: &Value) -> Value {
@@ -29,9 +29,9 @@ fn shaped(kind: &'static str, error: &Value) -> Value {
     let message = message_of(error);
     // Claude Code compacts the conversation when it reads these words, and asks for a shorter answer when it reads those.
     if says_too_long(error) {
-        let message = match overflow(message) {
+        let message = match overflow(&message) {
             Some(overflow) => overflow,
-            None if message.contains(TOO_LONG) => message.to_owned(),
+            None if message.contains(TOO_LONG) => message,
             None => format!("{TOO_LONG}: {message}"),
         };
         return json!({ "type": "invalid_request_error", "message": message });
@@ -86,11 +86,12 @@ pub fn error_kind(error: &Value) -> &'static str {
     error_kind_for(status.and_then(|status| u16::try_from(status).ok()), error)
 }
 
-fn message_of(error: &Value) -> &str {
-    let said = error["message"]
-        .as_str()
-        .filter(|message| !message.is_empty());
-    said.unwrap_or("the upstream gave no reason")
+fn message_of(error: &Value) -> String {
+    let said = errors::message_of(error);
+    match said.as_str() {
+        "" => "the upstream gave no reason".to_owned(),
+        _ => said,
+    }
 }
 
 fn known_kind(error: &Value) -> Option<&'static str> {
@@ -222,6 +223,17 @@ mod tests {
         assert_eq!(to_openai(&expected)["code"], "context_length_exceeded");
         let with_answer = json!({"type": "invalid_request_error", "message": "input length and `max_tokens` exceed context limit: 9 + 5 > 10"});
         assert_eq!(to_openai(&with_answer)["code"], "context_length_exceeded");
+        // Whoever is behind OpenRouter says it, here within a stream.
+        let words = "This model's maximum context length is 10 tokens. However, you requested 14 tokens (9 in the messages, 5 in the completion).";
+        let raw = json!({"error": {"message": words}}).to_string();
+        let behind =
+            json!({"message": "Provider returned error", "code": 400, "metadata": {"raw": raw}});
+        let said = error(&behind);
+        let begins = "input length and `max_tokens` exceed context limit: 9 + 5 > 10";
+        assert!(
+            said["message"].as_str().unwrap().starts_with(begins),
+            "{said}"
+        );
     }
 
     #[test]
