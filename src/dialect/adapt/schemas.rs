@@ -9,16 +9,24 @@ use crate::wire::json::Fields;
 
 const PARAMETERS: &str = "parameters";
 
-/// The schema of a tool that needs to be told nothing.
-fn of_nothing() -> Value {
-    json!({ "type": "object", "properties": {} })
+/// The schema of a tool that needs to be told nothing. A strict one has to forbid everything else: `'additionalProperties' is
+/// required to be supplied and to be false`.
+fn of_nothing(is_strict: bool) -> Value {
+    let mut schema = json!({ "type": "object", "properties": {} });
+    if is_strict {
+        schema["additionalProperties"] = false.into();
+    }
+    schema
 }
 
 /// The tools of a chat; `None`: nothing has to change. `function parameters is empty` (`MiniMax`), where `OpenAI` needs none.
 pub(super) fn of_chat(tools: &RawValue) -> Option<Box<RawValue>> {
     change_entries(tools, |tool| {
         change_function(tool, |function| match written(function, PARAMETERS) {
-            "" | "null" => put(function, PARAMETERS, &of_nothing()),
+            "" | "null" => {
+                let schema = of_nothing(written(function, "strict") == "true");
+                put(function, PARAMETERS, &schema)
+            }
             _ => change(function, PARAMETERS, Taker::OpenAi),
         })
     })
@@ -72,6 +80,8 @@ mod tests {
         let bare = of_chat(&raw(r#"[{"function":{"name":"f"}}]"#)).unwrap();
         let expected = format!(r#"[{{"function":{{"name":"f","parameters":{better}}}}}]"#);
         assert_eq!(bare.get(), expected);
+        let strict = of_chat(&raw(r#"[{"function":{"strict":true}}]"#)).unwrap();
+        assert!(strict.get().contains(r#""additionalProperties":false"#));
 
         let flat = |name: &str, odd: &str| {
             format!(r#"[{{"{name}":{odd}}},{{"{name}":null}},{{"{name}":{fine}}}]"#)
