@@ -247,8 +247,8 @@ impl Ledger {
         steps
     }
 
-    /// The first minute of which something is known, in the 91 days before this one: what is older was counted while the time
-    /// of day was wrong, or so seldom that it is still kept.
+    /// The first minute of which something is known, in the 91 days before this one: what is older or later was counted while
+    /// the time of day was wrong, or so seldom that it is still kept.
     pub(super) fn first_minute(&self, minute: u64) -> Option<u64> {
         let oldest = minute.saturating_sub(IN_FILE[2] as u64 * Tier::Day.minutes());
         let first = |tier: Tier| {
@@ -267,7 +267,8 @@ impl Ledger {
                 Some(found.filter(|found| at > found + 1440).unwrap_or(at))
             });
         let pending = self.pending.keys().next().map(|(minute, _)| *minute);
-        written.into_iter().chain(pending).min()
+        let known = written.into_iter().chain(pending);
+        known.filter(|at| *at <= minute).min()
     }
 
     /// The incidents that lasted at a time or later, the newest first.

@@ -62,6 +62,17 @@ fn a_clock_that_is_wrong_for_a_while_loses_nothing_that_was_counted() {
 }
 
 #[test]
+fn nothing_is_known_since_a_time_that_is_still_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    for mut ledger in ledgers(folder.path()) {
+        count(&mut ledger, NOW + 4000 * DAY);
+        assert_eq!(ledger.first_minute(NOW), None, "the clock was wrong");
+        count(&mut ledger, NOW);
+        assert_eq!(ledger.first_minute(NOW + 1), Some(NOW));
+    }
+}
+
+#[test]
 fn what_is_too_much_is_forgotten_the_oldest_first() {
     let folder = tempfile::tempdir().unwrap();
     for mut ledger in ledgers(folder.path()) {
