@@ -51,6 +51,7 @@ pub use answers::answers;
 pub use conversation::Api;
 pub use error_inside::{error_in_event, error_inside};
 pub use heartbeat::{COMMENT, heartbeat};
+pub use messages::body_in_words;
 pub use refusal::{begins_with_refusal, is_refusal};
 pub use renamed::{body, path};
 pub use response_translator::ResponseTranslator;

@@ -227,6 +227,31 @@ async fn what_is_too_long_for_one_model_goes_to_the_next_and_else_comes_back_as_
     assert_eq!(answered.trail(), ["first:too_long", "second:too_long"]);
 }
 
+#[tokio::test]
+async fn agents_learn_what_is_too_long_by_their_api_from_whoever_copies_it() {
+    let words = "invalid params, context window exceeds limit (2013)";
+    let error = json!({"type": "error", "error": {"type": "invalid_request_error", "message": words}, "request_id": null});
+    let (first, _) = simulators().await;
+    let gateway = TestGateway::start(&format!(
+        "upstreams: {{first: {{provider: anthropic, api_key: k, base_url: \"{}\"}}}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: first}}]}}]\n",
+        first.base_url()
+    ))
+    .await;
+    first
+        .play(Script::fault(Fault::Status {
+            code: 400,
+            headers: Vec::new(),
+            body: Some(error.to_string()),
+        }))
+        .await;
+    let body = json!({"model": "claude-x", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+    let answered = gateway.post("/v1/messages", &body).await;
+    assert_eq!(answered.status, 400);
+    let said = &answered.json()["error"]["message"];
+    assert_eq!(*said, format!("prompt is too long: {words}"));
+}
+
 /// A further attempt costs a token only if there is a candidate for it.
 #[tokio::test]
 async fn a_failover_without_a_candidate_costs_no_budget() {

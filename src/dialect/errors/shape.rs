@@ -9,25 +9,28 @@ use super::fields::ErrorFields;
 use super::known::{self, TOO_LONG};
 
 /// An error body that `OpenAI`'s SDKs can read: `error` is an object, `message` and `type` are texts, `code` is a
-/// text or null. A body in this shape stays as it is; for any other, `error.upstream` has the original.
+/// text or null. A body in this shape stays as it is, unless it says what is too long without a code, upon which agents shorten their
+/// conversation; for any other, `error.upstream` has the original.
 ///
 /// With other shapes they show no reason at all (openai-node: "status code (no body)"), or fail to parse the error
 /// (async-openai accepts no number as a code).
 pub fn shaped(status: u16, body: Bytes) -> Bytes {
     let parsed: Option<Value> = serde_json::from_slice(&body).ok();
+    let fields = ErrorFields::read(&body);
+    let is_too_long = known::says_too_long(&fields);
+    let stays = |error: &Value| is_fine(error) && !(is_too_long && error["code"].is_null());
     if parsed
         .as_ref()
-        .is_some_and(|parsed| is_fine(&parsed["error"]))
+        .is_some_and(|parsed| stays(&parsed["error"]))
     {
         return body;
     }
-    let fields = ErrorFields::read(&body);
     let or_null = |text: &str| match text {
         "" => Value::Null,
         text => text.into(),
     };
     let is_number = fields.code.bytes().all(|byte| byte.is_ascii_digit());
-    let code = match known::says_too_long(&fields) {
+    let code = match is_too_long {
         true => TOO_LONG.into(),
         false if is_number => Value::Null,
         false => or_null(&fields.code),
@@ -108,6 +111,12 @@ mod tests {
                 "m",
                 "t",
                 json!("c"),
+            ),
+            (
+                r#"{"error":{"message":"This model's maximum prompt length is 9.","type":"t","code":null}}"#,
+                "This model's maximum prompt length is 9.",
+                "t",
+                json!("context_length_exceeded"),
             ),
             (
                 r#"{"error":"model is loading"}"#,

@@ -1,5 +1,6 @@
 //! Errors in the shape of either API.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::overflow::overflow;
@@ -25,18 +26,39 @@ pub fn in_words(mut error: Value) -> Value {
     error
 }
 
+/// An error body of this API, in the words by which agents know what is too long: whoever copies the API has words of its own. Any
+/// other body stays byte for byte.
+pub fn body_in_words(body: Bytes) -> Bytes {
+    let mut parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let error = &parsed["error"];
+    if !error.is_object() || !says_too_long(error) {
+        return body;
+    }
+    let said = message_of(error);
+    let better = too_long(said.clone());
+    if better == said {
+        return body;
+    }
+    parsed["error"]["message"] = better.into();
+    parsed.to_string().into()
+}
+
 fn shaped(kind: &'static str, error: &Value) -> Value {
     let message = message_of(error);
-    // Claude Code compacts the conversation when it reads these words, and asks for a shorter answer when it reads those.
-    if says_too_long(error) {
-        let message = match overflow(&message) {
-            Some(overflow) => overflow,
-            None if message.contains(TOO_LONG) => message,
-            None => format!("{TOO_LONG}: {message}"),
-        };
-        return json!({ "type": "invalid_request_error", "message": message });
+    match says_too_long(error) {
+        true => json!({ "type": "invalid_request_error", "message": too_long(message) }),
+        false => json!({ "type": kind, "message": message }),
     }
-    json!({ "type": kind, "message": message })
+}
+
+/// Claude Code compacts the conversation when it reads the first of Anthropic's words, and asks for a shorter answer when it reads the
+/// others.
+fn too_long(message: String) -> String {
+    match overflow(&message) {
+        Some(overflow) => overflow,
+        None if TOO_LONG.iter().any(|words| message.contains(words)) => message,
+        None => format!("{}: {message}", TOO_LONG[0]),
+    }
 }
 
 /// An error object of Anthropic's, in `OpenAI`'s shape.
@@ -110,8 +132,11 @@ fn known_kind(error: &Value) -> Option<&'static str> {
 /// Types that many errors have.
 const GENERAL: [&str; 2] = ["invalid_request_error", "api_error"];
 
-/// How Anthropic says that a request is too long.
-const TOO_LONG: &str = "prompt is too long";
+/// How Anthropic says that a request is too long: alone, or with the answer that it asks for.
+const TOO_LONG: [&str; 2] = [
+    "prompt is too long",
+    "input length and `max_tokens` exceed context limit",
+];
 
 /// Anthropic's types of errors, and the codes and types of others that mean the same.
 const KINDS: [(&str, &[&str]); 10] = [
@@ -157,9 +182,10 @@ const KINDS: [(&str, &[&str]); 10] = [
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use bytes::Bytes;
+    use serde_json::{Value, json};
 
-    use super::{error, error_for, to_openai};
+    use super::{body_in_words, error, error_for, to_openai};
 
     #[test]
     fn errors_of_others_take_anthropics_types() {
@@ -234,6 +260,35 @@ mod tests {
             said["message"].as_str().unwrap().starts_with(begins),
             "{said}"
         );
+    }
+
+    #[test]
+    fn who_copies_the_api_says_what_is_too_long_in_its_words_and_anthropics_own_stay() {
+        let body = |message: &str| {
+            Bytes::from(format!(
+                r#"{{"type": "error", "error": {{"type":"invalid_request_error","message":"{message}"}}}}"#
+            ))
+        };
+        let theirs = "invalid params, context window exceeds limit (2013)";
+        let said: Value = serde_json::from_slice(&body_in_words(body(theirs))).unwrap();
+        assert_eq!(
+            said["error"]["message"],
+            format!("prompt is too long: {theirs}")
+        );
+        for message in [
+            "prompt is too long: 9 tokens > 5 maximum",
+            "input length and `max_tokens` exceed context limit: 9 + 5 > 10",
+            "Overloaded",
+        ] {
+            assert_eq!(body_in_words(body(message)), body(message));
+        }
+        for odd in [
+            "",
+            "[]",
+            r#"{"error":"prompt too long; exceeded max context length"}"#,
+        ] {
+            assert_eq!(body_in_words(odd.into()), odd);
+        }
     }
 
     #[test]

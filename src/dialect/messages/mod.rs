@@ -23,7 +23,7 @@ mod write_tools;
 mod write_turns;
 
 pub use batches::{is_batches, results_here};
-pub use error::{error, error_for, error_kind, in_words, to_openai};
+pub use error::{body_in_words, error, error_for, error_kind, in_words, to_openai};
 pub use events::usage;
 pub use look::look;
 pub use read_answer::{Reader, read_answer};

@@ -7,8 +7,8 @@ use super::attempt::Attempt;
 use super::ending::{AttemptAnswer, Failure};
 use super::error_reply::{ErrorSource, refusal, settle, wait_asked_by};
 use super::secrets::without_secrets;
-use crate::dialect::ResponseTranslator;
 use crate::dialect::errors::{self, ErrorReply};
+use crate::dialect::{self, ResponseTranslator};
 use crate::outcome::Outcome;
 use crate::request::{ClientApi, Endpoint};
 use crate::upstream::Reply;
@@ -45,7 +45,7 @@ impl Attempt<'_> {
         let body = self.without_key(error.body);
         let ruled = self.error_source().ruled(status, &body);
         let error_body = match self.request.client_api {
-            ClientApi::Anthropic => body,
+            ClientApi::Anthropic => dialect::body_in_words(body),
             ClientApi::OpenAi => errors::shaped(status, errors::error_of_event(body)),
         };
         let outcome = ruled.unwrap_or(failure.outcome);
@@ -62,7 +62,7 @@ impl Attempt<'_> {
         let body = self.without_key(body);
         let error_body = translator.error(status, body);
         match self.request.client_api {
-            ClientApi::Anthropic => error_body,
+            ClientApi::Anthropic => dialect::body_in_words(error_body),
             ClientApi::OpenAi => errors::shaped(status, error_body),
         }
     }
