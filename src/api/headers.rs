@@ -26,7 +26,7 @@ pub(super) fn attempts_header(attempts: &[AttemptReport]) -> HeaderValue {
         if let Some(status) = attempt.outcome.status() {
             let _ = write!(log, ";status={status}");
         }
-        let _ = write!(log, ";ms={}", attempt.elapsed.as_millis());
+        let _ = write!(log, ";ms={}", attempt.elapsed.as_millis() as u64);
     }
     header(log)
 }

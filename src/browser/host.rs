@@ -62,6 +62,10 @@ fn host_of(authority: &str) -> Option<&str> {
 fn is_ours(host: &str, listed: &[Box<str>]) -> bool {
     // A trailing dot does not change the name.
     let host = host.strip_suffix('.').unwrap_or(host);
+    // What most clients on the same machine write, before a text is read as an address.
+    if matches!(host, "127.0.0.1" | "localhost") {
+        return true;
+    }
     // An IP address involves no DNS, so no page can rebind it to us.
     if let Ok(address) = host.parse::<IpAddr>()
         && !address.to_canonical().is_unspecified()

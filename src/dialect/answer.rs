@@ -38,8 +38,7 @@ pub(super) fn inspect(
     if let Some(error) = fields.error.get() {
         return Err(classify_inner(raw(error), retry_after));
     }
-    let tokens = answer.usage.as_ref();
-    let tokens = tokens.and_then(|usage| usage.tokens(endpoint));
+    let tokens = answer.usage.tokens(endpoint);
     let known = |is_silent| Ok(Inspected { is_silent, tokens });
     match content(endpoint, &answer, retry_after)? {
         Content::Some => known(false),
@@ -132,7 +131,7 @@ wanted!(
 struct Answer<'a> {
     fields: Fields<'a>,
     choices: Choices<'a>,
-    usage: Option<Counted<'a>>,
+    usage: Counted<'a>,
 }
 
 impl<'a> Wanted<'a> for Answer<'a> {
@@ -143,10 +142,7 @@ impl<'a> Wanted<'a> for Answer<'a> {
     fn read(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<bool, Broken> {
         match name {
             "choices" => self.choices.read(reader)?,
-            "usage" => {
-                let earlier = self.usage.replace(Counted::read(reader)?);
-                return earlier.map_or(Ok(true), |_| Err(Broken::Twice));
-            }
+            "usage" => self.usage.read(reader)?,
             _ => return Ok(false),
         }
         Ok(true)

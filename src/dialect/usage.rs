@@ -11,30 +11,29 @@ use crate::wire::json::{Broken, Reader};
 pub(super) struct Counted<'a> {
     /// As it was written.
     written: &'a str,
-    in_chats_words: Option<chat::Counts<'a>>,
+    in_chats_words: chat::Counts<'a>,
+    /// Whether it could be read.
+    is_read: bool,
 }
 
 impl<'a> Counted<'a> {
     /// Reads the value that comes next.
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Broken> {
-        let mut in_chats_words = None;
-        let written = reader.decoded(|reader| {
-            in_chats_words = reader.try_pick()?;
+    pub(super) fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), Broken> {
+        if !self.written.is_empty() {
+            return Err(Broken::Twice);
+        }
+        self.written = reader.decoded(|reader| {
+            self.is_read = reader.try_fill(&mut self.in_chats_words)?;
             Ok(())
         })?;
-        Ok(Self {
-            written,
-            in_chats_words,
-        })
+        Ok(())
     }
 
     /// The tokens that it counts; `None`: it counts nothing.
     pub(super) fn tokens(&self, endpoint: Endpoint) -> Option<Tokens> {
         match Api::of(endpoint) {
-            Some(Api::Chat) | None => {
-                let counts = self.in_chats_words.as_ref()?;
-                chat::counted(counts).map(Tokens::from)
-            }
+            Some(Api::Chat) | None if !self.is_read => None,
+            Some(Api::Chat) | None => chat::counted(&self.in_chats_words).map(Tokens::from),
             Some(_) => tokens(endpoint, self.written),
         }
     }

@@ -17,9 +17,10 @@ impl RequestId {
         let mut text = [0; _];
         let (prefix, digits) = text.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(&PREFIX);
-        let number = fastrand::u128(..);
-        for (place, digit) in digits.iter_mut().rev().enumerate() {
-            *digit = b"0123456789abcdef"[(number >> (4 * place)) as usize & 15];
+        let random = fastrand::u128(..).to_ne_bytes();
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(random) {
+            let digit = |four: u8| b"0123456789abcdef"[usize::from(four & 15)];
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
         }
         Self(text)
     }

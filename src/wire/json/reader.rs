@@ -134,16 +134,16 @@ impl<'a> Reader<'a> {
         Ok(wanted)
     }
 
-    /// The same; `None`: it is something else, or cannot be read. What is no JSON stays an error.
-    pub fn try_pick<W: Wanted<'a>>(&mut self) -> Result<Option<W>, Broken> {
+    /// The same, into what there is already. False: it is something else, or cannot be read; what is no JSON stays an error.
+    pub fn try_fill<W: Wanted<'a>>(&mut self, wanted: &mut W) -> Result<bool, Broken> {
         self.peek();
         let start = self.at;
-        let picked = self.pick().ok();
-        if picked.is_none() {
+        let is_read = self.fill(wanted).is_ok();
+        if !is_read {
             self.at = start;
             self.skip()?;
         }
-        Ok(picked)
+        Ok(is_read)
     }
 
     fn fill<W: Wanted<'a>>(&mut self, wanted: &mut W) -> Result<(), Broken> {
