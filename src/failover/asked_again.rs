@@ -77,8 +77,7 @@ impl Asked {
             let oldest = *oldest.0;
             by_mark.remove(&oldest);
         }
-        let known = by_mark.entry(self.mark);
-        let broken = known.or_insert_with(|| Broken {
+        let broken = by_mark.entry(self.mark).or_insert(Broken {
             by: Vec::new(),
             at: now,
         });

@@ -293,10 +293,9 @@ impl<'r, 'a> Course<'r, 'a> {
             .push(attempt.end(failure.outcome, failure.detail));
         let now = Instant::now();
         self.plan.failed(choice, &outcome, now);
-        if let Some(place) = self
-            .waiting
-            .as_mut()
-            .and_then(|waiting| waiting.place.as_mut())
+        if let Some(Waiting {
+            place: Some(place), ..
+        }) = &mut self.waiting
         {
             place.failed(matches!(outcome, Outcome::RateLimited { .. }));
         }
