@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use http::header::HOST;
 use http::request::Parts;
+use memchr::memchr;
 
 /// Any name, or the local names and the listed ones.
 #[derive(Clone, Debug)]
@@ -42,44 +43,50 @@ impl Hosts {
 }
 
 fn unlisted_name(authority: &[u8], listed: &[Box<str>]) -> Option<String> {
-    match std::str::from_utf8(authority).ok().and_then(host_of) {
-        Some(host) if is_ours(host, listed) => None,
-        Some(host) => Some(host.to_owned()),
-        None => Some(String::from_utf8_lossy(authority).into_owned()),
-    }
+    let host = host_of(authority);
+    let is_ours = host.is_some_and(|host| is_ours(host, listed));
+    (!is_ours).then(|| String::from_utf8_lossy(host.unwrap_or(authority)).into_owned())
 }
 
 /// The host of `host`, `host:port` or `[address]:port`.
-fn host_of(authority: &str) -> Option<&str> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?,
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+fn host_of(authority: &[u8]) -> Option<&[u8]> {
+    let (host, port) = match authority.strip_prefix(b"[") {
+        Some(rest) => {
+            let end = memchr(b']', rest)?;
+            (&rest[..end], &rest[end + 1..])
+        }
+        None => authority.split_at(memchr(b':', authority).unwrap_or(authority.len())),
     };
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(host)
+    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+    (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port)).then_some(host)
 }
 
-fn is_ours(host: &str, listed: &[Box<str>]) -> bool {
+fn is_ours(host: &[u8], listed: &[Box<str>]) -> bool {
     // A trailing dot does not change the name.
-    let host = host.strip_suffix('.').unwrap_or(host);
+    let host = host.strip_suffix(b".").unwrap_or(host);
     // What most clients on the same machine write, before a text is read as an address.
-    if matches!(host, "127.0.0.1" | "localhost") {
+    if matches!(host, b"127.0.0.1" | b"localhost") {
         return true;
     }
     // An IP address involves no DNS, so no page can rebind it to us.
-    if let Ok(address) = host.parse::<IpAddr>()
+    if let Some(address) = address(host)
         && !address.to_canonical().is_unspecified()
     {
         return true;
     }
     // 0.0.0.0 leads to this machine, but browsers do not treat it as local, and omit the headers that identify pages.
-    is_localhost(host) || listed.iter().any(|name| name.eq_ignore_ascii_case(host))
+    let is = |name: &str| name.as_bytes().eq_ignore_ascii_case(host);
+    is_localhost(host) || listed.iter().any(|name| is(name))
+}
+
+fn address(host: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(host).ok()?.parse().ok()
 }
 
 /// `localhost` and the names below it always mean this machine (RFC 6761, section 6.3).
-fn is_localhost(host: &str) -> bool {
-    let name = host.rsplit('.').next().unwrap_or(host);
-    name.eq_ignore_ascii_case("localhost")
+fn is_localhost(host: &[u8]) -> bool {
+    let name = host.rsplit(|byte| *byte == b'.').next();
+    name.is_some_and(|name| name.eq_ignore_ascii_case(b"localhost"))
 }
 
 #[cfg(test)]

@@ -135,14 +135,14 @@ struct Answer<'a> {
 }
 
 impl<'a> Wanted<'a> for Answer<'a> {
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+    fn field(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
         self.fields.field(name)
     }
 
-    fn read(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<bool, Broken> {
+    fn read(&mut self, name: &[u8], reader: &mut Reader<'a>) -> Result<bool, Broken> {
         match name {
-            "choices" => self.choices.read(reader)?,
-            "usage" => self.usage.read(reader)?,
+            b"choices" => self.choices.read(reader)?,
+            b"usage" => self.usage.read(reader)?,
             _ => return Ok(false),
         }
         Ok(true)

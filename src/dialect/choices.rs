@@ -80,10 +80,10 @@ impl<'a> Choice<'a> {
         let mut choice = Self::default();
         reader.object(|reader, name| {
             let was_there = match name {
-                "message" => choice.message.replace(said::in_message(reader)?).is_some(),
-                "finish_reason" => choice.finish_reason.take(reader)?,
-                "text" => choice.text.take(reader)?,
-                "error" => choice.error.take(reader)?,
+                b"message" => choice.message.replace(said::in_message(reader)?).is_some(),
+                b"finish_reason" => choice.finish_reason.take(reader)?,
+                b"text" => choice.text.take(reader)?,
+                b"error" => choice.error.take(reader)?,
                 _ => return reader.skip(),
             };
             choice.is_ambiguous |= was_there;

@@ -20,18 +20,25 @@ struct Said<'a> {
 }
 
 impl<'a> Wanted<'a> for Said<'a> {
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+    fn field(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
         Some(match name {
-            "error" => &mut self.error,
-            "type" => &mut self.kind,
+            b"error" => &mut self.error,
+            b"type" => &mut self.kind,
             _ => return None,
         })
     }
 
-    fn read(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<bool, Broken> {
+    fn read(&mut self, name: &[u8], reader: &mut Reader<'a>) -> Result<bool, Broken> {
         let is_theirs = matches!(
             name,
-            "id" | "data" | "results" | "output" | "text" | "choices" | "content" | "input_tokens"
+            b"id"
+                | b"data"
+                | b"results"
+                | b"output"
+                | b"text"
+                | b"choices"
+                | b"content"
+                | b"input_tokens"
         );
         if is_theirs {
             self.is_answer |= reader.value()? != "null";

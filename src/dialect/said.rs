@@ -32,7 +32,7 @@ pub(super) fn in_message(message: &mut Reader<'_>) -> Result<bool, Broken> {
     }
     message.object(|reader, name| {
         let value = reader.bytes()?;
-        says_something |= name != "role" && has_some(value);
+        says_something |= name != b"role" && has_some(value);
         Ok(())
     })?;
     Ok(says_something)

@@ -10,7 +10,7 @@ use crate::wire::json::{Broken, Reader};
 #[derive(Debug, Default)]
 pub(super) struct Counted<'a> {
     /// As it was written.
-    written: &'a str,
+    written: &'a [u8],
     in_chats_words: chat::Counts<'a>,
     /// Whether it could be read.
     is_read: bool,
@@ -22,7 +22,7 @@ impl<'a> Counted<'a> {
         if !self.written.is_empty() {
             return Err(Broken::Twice);
         }
-        self.written = reader.decoded(|reader| {
+        self.written = reader.written(|reader| {
             self.is_read = reader.try_fill(&mut self.in_chats_words)?;
             Ok(())
         })?;
@@ -34,7 +34,7 @@ impl<'a> Counted<'a> {
         match Api::of(endpoint) {
             Some(Api::Chat) | None if !self.is_read => None,
             Some(Api::Chat) | None => chat::counted(&self.in_chats_words).map(Tokens::from),
-            Some(_) => tokens(endpoint, self.written),
+            Some(_) => tokens(endpoint, std::str::from_utf8(self.written).ok()?),
         }
     }
 }

@@ -165,8 +165,8 @@ struct Top<'a> {
 }
 
 impl<'a> Wanted<'a> for Top<'a> {
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        self.has_other_model |= name != "model" && name.eq_ignore_ascii_case("model");
+    fn field(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
+        self.has_other_model |= name != b"model" && name.eq_ignore_ascii_case(b"model");
         self.fields.field(name)
     }
 }

@@ -1,6 +1,6 @@
 //! Reads a JSON text strictly from left to right and takes out what is wanted, as it was written, without building a tree.
 //!
-//! It refuses what `serde_json` refuses when it skips a value. Texts are decoded, and checked for UTF-8, only where they
+//! It refuses what `serde_json` refuses when it skips a value. Values are decoded, and checked for UTF-8, only where they
 //! are taken out: what is passed on unread is the business of whoever reads it.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ pub enum Broken {
     /// It is not JSON.
     #[error("it is not JSON")]
     Syntax,
-    /// A name or a value that is wanted is not UTF-8.
+    /// A value that is wanted is not UTF-8.
     #[error("it is not UTF-8")]
     Encoding,
     /// A field that is wanted is there twice: readers disagree about which one counts.
@@ -50,10 +50,10 @@ impl<'a> Field<'a> {
 /// Fields of an object that are wanted.
 pub trait Wanted<'a>: Default {
     /// Where the value of this field goes; `None`: it is not wanted.
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>>;
+    fn field(&mut self, name: &[u8]) -> Option<&mut Field<'a>>;
 
     /// Reads the value of this field, of which more is wanted than how it is written. False: it is left to `field`.
-    fn read(&mut self, _name: &str, _reader: &mut Reader<'a>) -> Result<bool, Broken> {
+    fn read(&mut self, _name: &[u8], _reader: &mut Reader<'a>) -> Result<bool, Broken> {
         Ok(false)
     }
 }
@@ -67,11 +67,11 @@ macro_rules! wanted {
             $($(#[$more])* $visible $field: Field<'a>,)*
         }
         impl<'a> Wanted<'a> for $name<'a> {
-            fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
-                match name {
-                    $(stringify!($field) => Some(&mut self.$field),)*
-                    _ => None,
-                }
+            fn field(&mut self, name: &[u8]) -> Option<&mut Field<'a>> {
+                $(if name == stringify!($field).as_bytes() {
+                    return Some(&mut self.$field);
+                })*
+                None
             }
         }
     };
@@ -87,9 +87,6 @@ pub fn pick<'a, W: Wanted<'a>>(text: &'a [u8]) -> Result<W, Broken> {
     Ok(picked)
 }
 
-/// A text up to this size is checked for UTF-8 as a whole, which costs less than to check each of its names and values.
-const SHORT: usize = 4 << 10;
-
 /// The text that is written as this value; `None`: it is something else.
 pub fn text(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?;
@@ -103,8 +100,6 @@ pub fn text(value: &str) -> Option<Cow<'_, str>> {
 #[derive(Debug)]
 pub struct Reader<'a> {
     text: &'a [u8],
-    /// The same text, if it is short, and UTF-8 throughout.
-    decoded: Option<&'a str>,
     at: usize,
     /// The ends of the lists and objects inside of the value that is being skipped.
     open: Vec<u8>,
@@ -113,10 +108,8 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The beginning of a text.
     pub fn new(text: &'a [u8]) -> Self {
-        let is_short = text.len() <= SHORT;
         Self {
             text,
-            decoded: is_short.then(|| std::str::from_utf8(text).ok()).flatten(),
             at: 0,
             open: Vec::new(),
         }
@@ -162,7 +155,7 @@ impl<'a> Reader<'a> {
     /// Shows the name of each field of the object that comes next; `field` reads the value.
     pub fn object(
         &mut self,
-        mut field: impl FnMut(&mut Self, &str) -> Result<(), Broken>,
+        mut field: impl FnMut(&mut Self, &[u8]) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
         self.opens(b'{')?;
         if self.eats(b'}') {
@@ -206,29 +199,26 @@ impl<'a> Reader<'a> {
 
     /// The same, but how it is written in bytes.
     pub fn bytes(&mut self) -> Result<&'a [u8], Broken> {
+        self.written(Self::skip)
+    }
+
+    /// How the value that comes next is written, in bytes, after `read` has read it.
+    pub fn written(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<(), Broken>,
+    ) -> Result<&'a [u8], Broken> {
         self.peek();
         let start = self.at;
-        self.skip()?;
+        read(self)?;
         Ok(&self.text[start..self.at])
     }
 
-    /// The value that comes next, as it is written, after `read` has read it.
+    /// The same, decoded.
     pub fn decoded(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<(), Broken>,
     ) -> Result<&'a str, Broken> {
-        self.peek();
-        let start = self.at;
-        read(self)?;
-        self.between(start, self.at)
-    }
-
-    /// A part of the text, which begins and ends with characters of JSON's own.
-    fn between(&self, start: usize, end: usize) -> Result<&'a str, Broken> {
-        match self.decoded.and_then(|text| text.get(start..end)) {
-            Some(part) => Ok(part),
-            None => std::str::from_utf8(&self.text[start..end]).map_err(|_| Broken::Encoding),
-        }
+        std::str::from_utf8(self.written(read)?).map_err(|_| Broken::Encoding)
     }
 
     /// Passes over the value that comes next, however deep it is.
@@ -289,17 +279,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The name of a field, up to its value.
-    fn name(&mut self) -> Result<Cow<'a, str>, Broken> {
+    fn name(&mut self) -> Result<Cow<'a, [u8]>, Broken> {
         self.peek();
         let start = self.at;
         let has_escapes = self.skip_quoted()?;
         let end = self.at;
         self.colon()?;
         if has_escapes {
-            let name = serde_json::from_slice(&self.text[start..end]);
-            return name.map(Cow::Owned).map_err(|_| Broken::Syntax);
+            let name = serde_json::from_slice::<String>(&self.text[start..end]);
+            return name
+                .map(|name| Cow::Owned(name.into_bytes()))
+                .map_err(|_| Broken::Syntax);
         }
-        self.between(start + 1, end - 1).map(Cow::Borrowed)
+        Ok(Cow::Borrowed(&self.text[start + 1..end - 1]))
     }
 
     fn skip_name(&mut self) -> Result<(), Broken> {
