@@ -9,6 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::attempts::ending::Ended;
 use super::attempts::in_flight::InFlightAttempt;
+use crate::wire::alarm::poll_timer;
 
 /// How often a slow attempt checks whether its upstream is still in rotation.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -69,7 +70,7 @@ impl<'a> Racer<'a> {
             return Poll::Pending;
         };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        alarm.as_mut().poll(context)
+        poll_timer(alarm.as_mut(), context)
     }
 
     /// Sets the next alarm, and returns the purpose of this one.

@@ -9,6 +9,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer that is later than this did not ring while others were served.
@@ -18,13 +19,19 @@ const MOMENT: Duration = Duration::from_secs(2);
 
 /// Whether it is time, and whoever is waited for has had that time.
 pub fn poll_alarm(mut alarm: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<()> {
-    ready!(alarm.as_mut().poll(context));
+    ready!(poll_timer(alarm.as_mut(), context));
     let now = Instant::now();
     if now.saturating_duration_since(alarm.deadline()) < MUCH_TOO_LATE {
         return Poll::Ready(());
     }
     alarm.as_mut().reset(now + MOMENT);
-    alarm.poll(context)
+    poll_timer(alarm, context)
+}
+
+/// Whether it is time. Whoever is waited for may have used up what a task may do at a time, and a timer would not ring then: who
+/// never stops sending would never be too late.
+pub fn poll_timer(timer: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<()> {
+    Pin::new(&mut unconstrained(timer)).poll(context)
 }
 
 /// What the future brings, unless it takes longer than until then.
@@ -39,11 +46,13 @@ pub async fn within<T>(until: Instant, future: impl Future<Output = T>) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
+    use std::future::{pending, poll_fn};
+    use std::task::Poll;
     use std::time::Duration;
 
     use futures_util::FutureExt;
     use tokio::sync::oneshot;
+    use tokio::task::coop::poll_proceed;
     use tokio::time::{Instant, advance};
 
     use super::{MOMENT, within};
@@ -63,6 +72,20 @@ mod tests {
         );
         send.send(1).unwrap();
         assert_eq!(waiting.await, Some(Ok(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_never_stops_sending_is_waited_for_until_the_time() {
+        let flood = poll_fn(|context| {
+            while let Poll::Ready(read) = poll_proceed(context) {
+                read.made_progress();
+            }
+            Poll::<()>::Pending
+        });
+        let mut waiting = Box::pin(within(Instant::now() + SECOND, flood));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        advance(SECOND).await;
+        assert_eq!(waiting.as_mut().now_or_never(), Some(None));
     }
 
     #[tokio::test(start_paused = true)]

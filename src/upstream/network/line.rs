@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::{Handle, Id};
+use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
@@ -23,6 +24,9 @@ const GREATEST_AGE: Duration = Duration::from_secs(300);
 /// A body up to this size fits into the receive window that systems start with (64 KiB), so that the upstream's system
 /// acknowledges it even while the upstream reads nothing.
 const SMALL_BODY: usize = 32 << 10;
+/// Reading so much takes one of the turns after which a task lets others run. A read may bring many times as much, in thousands of
+/// heads of replies to come (1xx), and the next one follows at once.
+const ONE_TURN: usize = 8 << 10;
 
 /// Why no connection was made.
 pub(super) type ConnectError = Box<dyn Error + Send + Sync>;
@@ -196,9 +200,15 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let (stream, mut context) = self.parts(context);
-        let polled = stream.poll_read(&mut context, buffer);
-        if buffer.filled().len() > before {
+        let (stream, mut woken) = self.parts(context);
+        let polled = stream.poll_read(&mut woken, buffer);
+        let came = buffer.filled().len() - before;
+        for _ in 0..came / ONE_TURN {
+            if let Poll::Ready(turn) = poll_proceed(&mut woken) {
+                turn.made_progress();
+            }
+        }
+        if came > 0 {
             self.line.received.store(true, Ordering::Relaxed);
         }
         polled

@@ -1,5 +1,9 @@
 //! Malformed replies of upstreams: another upstream answers, or the client gets an error; replies are never mixed up.
 
+use std::io::Write;
+use std::net;
+use std::thread;
+
 use backstop::simulator::{Script, Simulator};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -232,4 +236,42 @@ async fn no_form_of_a_reply_reaches_a_client_as_something_else() {
         .post(CHAT, &json!({"model": "m0", "messages": []}))
         .await;
     assert_eq!(chat_text(&last), "Hello from odd.");
+}
+
+/// An upstream that announces an answer for ever, faster than anybody can read.
+fn endless() -> String {
+    let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(10_000);
+        for mut tcp in listener.incoming().flatten() {
+            let hints = hints.clone();
+            thread::spawn(move || while tcp.write_all(hints.as_bytes()).is_ok() {});
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_upstream_that_never_stops_sending_is_given_up_in_time() {
+    let second = Simulator::start("second", Script::healthy()).await.unwrap();
+    let gateway = TestGateway::start(&format!(
+        "upstreams:\n  endless: {{provider: openai-compatible, base_url: \"{}\"}}\n  \
+         second: {{provider: openai-compatible, base_url: \"{}\"}}\n\
+         routes: [{{models: [\"*\"], candidates: [{{upstream: endless}}, {{upstream: second}}]}}]\n\
+         timeouts: {{first_token: 1s, answer: 1s}}\n",
+        endless(),
+        second.base_url()
+    ))
+    .await;
+    for stream in [false, true] {
+        let body = json!({"model": "m", "messages": [], "stream": stream});
+        let answered = gateway.post(CHAT, &body).await;
+        let attempts = answered.header("x-backstop-attempts");
+        assert!(
+            attempts.starts_with("endless;outcome=first_token_timeout;")
+                && answered.upstream() == "second",
+            "{attempts}"
+        );
+    }
 }
