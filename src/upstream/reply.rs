@@ -8,6 +8,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Response};
 use hyper::body::{Body, Frame, SizeHint};
 use thiserror::Error;
+use tokio::task::coop::poll_proceed;
 
 use super::network::PooledBody;
 use super::seats::Seat;
@@ -182,6 +183,8 @@ impl Body for ReplyBody {
             let Some(unpacking) = &mut self.unpacking else {
                 return self.poll_packed(context).map_err(ReplyError::from);
             };
+            // However much comes out of little, others have their turn.
+            ready!(poll_proceed(context)).made_progress();
             if let Some(piece) = unpacking.piece()? {
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }

@@ -17,28 +17,54 @@ const MOST_RATIO: usize = 256;
 /// Below this size, the ratio is not checked.
 const SMALL_OUTPUT: usize = 1 << 20;
 
+/// How much more input may be read before there has to be output.
+#[derive(Debug)]
+pub(super) struct Credit {
+    most: usize,
+    left: usize,
+}
+
+impl Credit {
+    /// `held_back`: how much output the decoder keeps for a while.
+    pub(super) fn new(held_back: usize) -> Self {
+        let most = SLACK + 2 * held_back;
+        Self { most, left: most }
+    }
+
+    pub(super) fn went_in(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    pub(super) fn came_out(&mut self, bytes: usize) {
+        self.left = self.most.min(self.left + MOST_PER_BYTE * bytes);
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+}
+
 /// Compressed data that can be read as long as there is output.
 #[derive(Debug)]
 pub(super) struct Meter<'a> {
     packed: &'a [u8],
-    /// How much more input may be read before there has to be output.
-    credit: usize,
+    credit: Credit,
 }
 
 impl<'a> Meter<'a> {
     pub(super) fn new(packed: &'a [u8]) -> Self {
         Self {
             packed,
-            credit: SLACK,
+            credit: Credit::new(0),
         }
     }
 
     pub(super) fn came_out(&mut self, bytes: usize) {
-        self.credit = SLACK.min(self.credit + MOST_PER_BYTE * bytes);
+        self.credit.came_out(bytes);
     }
 
     pub(super) fn is_spent(&self) -> bool {
-        self.credit == 0
+        self.credit.is_spent()
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -57,7 +83,7 @@ impl BufRead for Meter<'_> {
 
     fn consume(&mut self, count: usize) {
         self.packed = &self.packed[count..];
-        self.credit = self.credit.saturating_sub(count);
+        self.credit.went_in(count);
     }
 }
 

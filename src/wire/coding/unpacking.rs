@@ -1,7 +1,8 @@
 //! Unpacks a body as it arrives, piece by piece.
 //!
 //! Every step takes little and yields little, so that it holds up no other request, however much comes in the end. The
-//! output is bounded in proportion to the input, as that of whole bodies is; its length is the reader's business.
+//! output is bounded in proportion to the input, and the input that yields nothing is, as those of whole bodies are; its length
+//! is the reader's business.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,7 +13,8 @@ use flate2::write::{MultiGzDecoder, ZlibDecoder};
 
 use super::brotli::Brotli;
 use super::error::{CodingError, broken};
-use super::meter::most_output;
+use super::meter::{Credit, most_output};
+use super::zstd::LEAST_WINDOW;
 use super::zstd_steps::Frames;
 
 /// How much of the input one step takes.
@@ -25,6 +27,7 @@ pub struct Unpacking {
     packed: Bytes,
     came: usize,
     went: usize,
+    credit: Credit,
 }
 
 enum Coding {
@@ -38,11 +41,15 @@ enum Coding {
 impl Unpacking {
     /// The value of `content-encoding`; `None` if it is no coding that we know, or several.
     pub fn of(codings: &str) -> Option<Self> {
+        let mut held_back = 0;
         let coding = match codings.trim().to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => Coding::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             "deflate" => Coding::Deflate(Box::new(ZlibDecoder::new(Vec::new()))),
             "br" => Coding::Brotli(Box::default()),
-            "zstd" => Coding::Zstd(Box::default()),
+            "zstd" => {
+                held_back = LEAST_WINDOW;
+                Coding::Zstd(Box::default())
+            }
             _ => return None,
         };
         Some(Self {
@@ -50,6 +57,7 @@ impl Unpacking {
             packed: Bytes::new(),
             came: 0,
             went: 0,
+            credit: Credit::new(held_back),
         })
     }
 
@@ -65,6 +73,11 @@ impl Unpacking {
             let step = &self.packed[..self.packed.len().min(STEP)];
             let (taken, out) = self.coding.step(step)?;
             self.packed.advance(taken);
+            self.credit.went_in(taken);
+            self.credit.came_out(out.len());
+            if self.credit.is_spent() {
+                return Err(CodingError::Padded);
+            }
             if !out.is_empty() {
                 self.went += out.len();
                 most_output(self.came, self.went)?;
@@ -96,7 +109,7 @@ impl Coding {
                 Ok((taken, mem::take(decoder.get_mut())))
             }
             Self::Brotli(brotli) => brotli.step(packed),
-            Self::Zstd(frames) => Ok((packed.len(), frames.step(packed)?)),
+            Self::Zstd(frames) => frames.step(packed),
         }
     }
 
@@ -239,6 +252,25 @@ mod tests {
             }
             assert_eq!(out, event.as_bytes());
         }
+    }
+
+    #[test]
+    fn empty_parts_are_stopped_and_small_ones_are_not() {
+        let empty_blocks = [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x58][..], &[0; 17 << 20]].concat();
+        for (coding, packed) in [
+            ("gzip", gzip(b"").repeat(10_000)),
+            (
+                "deflate",
+                [&zlib(b"")[..2], &b"\0\0\0\xff\xff".repeat(20_000)].concat(),
+            ),
+            ("zstd", empty_blocks),
+        ] {
+            let out = unpacked(coding, &packed, 10_000);
+            assert!(matches!(out, Err(CodingError::Padded)), "{coding}: {out:?}");
+        }
+        let small = gzip(b"data: 1\n\n").repeat(10_000);
+        let out = unpacked("gzip", &small, small.len()).unwrap();
+        assert_eq!(out.len(), 90_000);
     }
 
     #[test]

@@ -26,12 +26,16 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Takes the input, and unpacks at most one block, which yields up to 128 KiB, and what was held back.
-    pub(super) fn step(&mut self, packed: &[u8]) -> Result<Vec<u8>, CodingError> {
-        self.pending.extend_from_slice(packed);
+    /// Takes the input, unless it has enough, and unpacks at most one block, which yields up to 128 KiB, and what was held back.
+    pub(super) fn step(&mut self, packed: &[u8]) -> Result<(usize, Vec<u8>), CodingError> {
+        let mut taken = 0;
+        if self.next_part()?.is_none() {
+            self.pending.extend_from_slice(packed);
+            taken = packed.len();
+        }
         let mut out = Vec::new();
         let Some(length) = self.next_part()? else {
-            return Ok(out);
+            return Ok((taken, out));
         };
         let mut part = &self.pending[..length];
         if self.is_inside {
@@ -54,7 +58,7 @@ impl Frames {
                 return Err(broken("zstd", "its checksum is another one"));
             }
         }
-        Ok(out)
+        Ok((taken, out))
     }
 
     /// Whether there is more to unpack without further input.
