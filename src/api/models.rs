@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indexmap::IndexSet;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -20,6 +21,8 @@ use crate::wire::query;
 
 /// How long an upstream's list is cached.
 const FRESH: Duration = Duration::from_secs(60);
+/// When an upstream that has returned none is asked again. Lists are free for clients with limits, so these protect nobody.
+const AGAIN: Duration = Duration::from_secs(5);
 /// So many models of one upstream are listed; the longest known lists have some hundred.
 const MOST: usize = 2000;
 /// Longer names are left out.
@@ -31,13 +34,16 @@ pub(super) struct Models {
     from: ModelList,
     /// The lists that upstreams have returned. The lock is held for a few instructions at a time.
     listed: Mutex<HashMap<UpstreamId, List>>,
+    /// Whoever asks has it; the others wait, and find what was answered.
+    turn: Semaphore,
 }
 
 /// What an upstream lists.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct List {
-    /// When it came; `None`: none has come yet.
-    since: Option<Instant>,
+    /// When it was last asked.
+    asked: Instant,
+    /// The last ones that it has returned.
     names: Vec<String>,
     /// Whether it returned no list when it was last asked.
     is_silent: bool,
@@ -48,6 +54,7 @@ impl Models {
         Self {
             from,
             listed: Mutex::default(),
+            turn: Semaphore::new(1),
         }
     }
 
@@ -66,7 +73,7 @@ impl Models {
             for (rule, candidate) in open {
                 let upstream = candidate.upstream.id();
                 let known = listed.get(upstream);
-                if !known.is_some_and(List::is_fresh) {
+                if known.is_none_or(|list| list.is_silent) {
                     silent.insert(upstream.to_string());
                 }
                 let of_the_rule = |name: &&String| is_for(rule, name, routes);
@@ -84,12 +91,20 @@ impl Models {
 
     /// Fetches all lists that are out of date, at the same time. If that fails, an old list is kept.
     async fn ask(&self, candidates: &[(&Rule, &Candidate)]) {
+        let is_due = |(_, candidate): &&(&Rule, &Candidate)| {
+            let listed = self.listed();
+            let list = listed.get(candidate.upstream.id());
+            list.is_none_or(List::is_due)
+        };
+        if !candidates.iter().any(|candidate| is_due(&candidate)) {
+            return;
+        }
+        let _turn = self.turn.acquire().await;
         let mut asking = JoinSet::new();
         let mut asked = HashSet::new();
-        for (_, candidate) in candidates {
+        for (_, candidate) in candidates.iter().filter(is_due) {
             let upstream = Arc::clone(&candidate.upstream);
-            let is_fresh = self.listed().get(upstream.id()).is_some_and(List::is_fresh);
-            if !is_fresh && asked.insert(upstream.id().clone()) {
+            if asked.insert(upstream.id().clone()) {
                 asking.spawn(async move { (upstream.id().clone(), upstream.models().await) });
             }
         }
@@ -104,10 +119,10 @@ impl Models {
 
     fn note(&self, upstream: UpstreamId, names: Option<Vec<String>>) {
         let mut listed = self.listed();
-        let list = listed.entry(upstream.clone()).or_default();
+        let list = listed.entry(upstream.clone()).or_insert_with(List::new);
+        list.asked = Instant::now();
         let was_silent = mem::replace(&mut list.is_silent, names.is_none());
         if let Some(names) = names {
-            list.since = Some(Instant::now());
             list.names = names
                 .into_iter()
                 .filter_map(usable_name)
@@ -152,8 +167,18 @@ fn may_use(client: Option<&Client>, model: &str) -> bool {
 }
 
 impl List {
-    fn is_fresh(&self) -> bool {
-        self.since.is_some_and(|since| since.elapsed() < FRESH)
+    fn new() -> Self {
+        Self {
+            asked: Instant::now(),
+            names: Vec::new(),
+            is_silent: false,
+        }
+    }
+
+    /// Whether to ask again.
+    fn is_due(&self) -> bool {
+        let pause = if self.is_silent { AGAIN } else { FRESH };
+        self.asked.elapsed() >= pause
     }
 }
 
@@ -268,7 +293,30 @@ fn model(name: &str, client_api: ClientApi) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_NAME, usable_name};
+    use tokio::time::advance;
+
+    use super::{AGAIN, FRESH, LONGEST_NAME, ModelList, Models, UpstreamId, usable_name};
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_lists_nothing_is_asked_again_sooner_but_not_at_once() {
+        let models = Models::new(ModelList::Upstreams);
+        let is_due = || models.listed()[&UpstreamId::from("a")].is_due();
+        models.note("a".into(), None);
+        assert!(!is_due());
+        advance(AGAIN).await;
+        assert!(is_due());
+        models.note("a".into(), Some(vec!["m".to_owned()]));
+        advance(AGAIN).await;
+        assert!(!is_due());
+        advance(FRESH).await;
+        assert!(is_due());
+        models.note("a".into(), None);
+        assert_eq!(
+            models.listed()[&UpstreamId::from("a")].names,
+            ["m"],
+            "the old list is kept"
+        );
+    }
 
     #[test]
     fn a_name_is_used_without_its_folder_unless_it_is_none_or_too_long() {
