@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -79,7 +79,7 @@ impl StateFile {
         read: fn(&Database) -> Result<T, Error>,
     ) -> Result<(Self, T), Trouble> {
         let obstacle = |error: std::io::Error| Trouble::Obstacle(error.to_string());
-        fs::create_dir_all(folder).map_err(obstacle)?;
+        begin_folder(folder).map_err(obstacle)?;
         let path = folder.join(kind.name);
         match open_or_begin(&path, kind, read) {
             Err(Trouble::Damage(damage)) => {
@@ -148,6 +148,12 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Trouble> {
     }
 }
 
+/// Makes the folder, if there is none. Who the clients are, and what they use, is nothing for other users of the machine.
+fn begin_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder)
+}
+
 /// Opens a file, or begins one. What is left of one that could not be begun, as on a full disk, would look damaged, so it
 /// is removed. A link that leads nowhere, or what cannot be looked at, is not ours to remove.
 fn open_or_begin<T>(
@@ -208,4 +214,30 @@ fn move_aside(path: &Path, kind: FileKind, damage: &str) -> std::io::Result<()> 
         place.display()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::{FileKind, StateFile};
+
+    #[test]
+    fn a_folder_that_is_made_for_it_is_open_to_nobody_else_and_another_one_stays_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(home.path(), open).unwrap();
+        let kind = FileKind {
+            name: "it.redb",
+            content: "it",
+            cache: 0,
+        };
+        let folder = home.path().join("state");
+        StateFile::open(&folder, kind, |_| Ok(())).unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(folder.as_path()), 0o700);
+        StateFile::open(home.path(), kind, |_| Ok(())).unwrap();
+        assert_eq!(mode(home.path()), 0o755);
+    }
 }
