@@ -17,11 +17,17 @@ const MUCH_TOO_LATE: Duration = Duration::from_secs(1);
 /// The time to read what has come.
 const MOMENT: Duration = Duration::from_secs(2);
 
-/// Whether it is time, and whoever is waited for has had that time.
-pub fn poll_alarm(mut alarm: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<()> {
+/// Whether it is time, and whoever is waited for has had that time. `is_extended`: it has been given its moment; it gets no second
+/// one, for what comes may itself keep the timer waiting.
+pub fn poll_alarm(
+    mut alarm: Pin<&mut Sleep>,
+    is_extended: &mut bool,
+    context: &mut Context<'_>,
+) -> Poll<()> {
     ready!(poll_timer(alarm.as_mut(), context));
     let now = Instant::now();
-    if now.saturating_duration_since(alarm.deadline()) < MUCH_TOO_LATE {
+    let is_late = now.saturating_duration_since(alarm.deadline()) >= MUCH_TOO_LATE;
+    if !is_late || std::mem::replace(is_extended, true) {
         return Poll::Ready(());
     }
     alarm.as_mut().reset(now + MOMENT);
@@ -34,12 +40,42 @@ pub fn poll_timer(timer: Pin<&mut Sleep>, context: &mut Context<'_>) -> Poll<()>
     Pin::new(&mut unconstrained(timer)).poll(context)
 }
 
+/// A timer that is set anew from time to time.
+#[derive(Debug)]
+pub struct Alarm {
+    timer: Pin<Box<Sleep>>,
+    /// It has given its moment since it was set.
+    is_extended: bool,
+}
+
+impl Alarm {
+    /// It rings at this time.
+    pub fn at(time: Instant) -> Self {
+        Self {
+            timer: Box::pin(sleep_until(time)),
+            is_extended: false,
+        }
+    }
+
+    /// It rings at this time instead.
+    pub fn set(&mut self, time: Instant) {
+        self.timer.as_mut().reset(time);
+        self.is_extended = false;
+    }
+
+    /// Whether it rings, as [`poll_alarm`] says.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        poll_alarm(self.timer.as_mut(), &mut self.is_extended, context)
+    }
+}
+
 /// What the future brings, unless it takes longer than until then.
 pub async fn within<T>(until: Instant, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut alarm) = (pin!(future), pin!(sleep_until(until)));
+    let mut is_extended = false;
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => poll_alarm(alarm.as_mut(), context).map(|()| None),
+        Poll::Pending => poll_alarm(alarm.as_mut(), &mut is_extended, context).map(|()| None),
     })
     .await
 }
@@ -85,6 +121,16 @@ mod tests {
         let mut waiting = Box::pin(within(Instant::now() + SECOND, flood));
         assert!(waiting.as_mut().now_or_never().is_none());
         advance(SECOND).await;
+        assert_eq!(waiting.as_mut().now_or_never(), Some(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_always_too_late_rings_all_the_same() {
+        let mut waiting = Box::pin(within(Instant::now() + SECOND, pending::<()>()));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        advance(SECOND * 10).await;
+        assert!(waiting.as_mut().now_or_never().is_none());
+        advance(SECOND * 10).await;
         assert_eq!(waiting.as_mut().now_or_never(), Some(None));
     }
 

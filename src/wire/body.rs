@@ -220,6 +220,7 @@ async fn next(
     let mut patience = Some(patience);
     let mut in_time = true;
     let mut alarm = pin!(None::<Sleep>);
+    let mut is_extended = false;
     poll_fn(|context| {
         if let Poll::Ready(next) = poll_data(body, context) {
             return Poll::Ready(next);
@@ -231,7 +232,7 @@ async fn next(
             alarm.set(Some(sleep_until(idle_until.min(until))));
         }
         let rung = alarm.as_mut().as_pin_mut();
-        let rung = rung.map(|alarm| poll_alarm(alarm, context));
+        let rung = rung.map(|alarm| poll_alarm(alarm, &mut is_extended, context));
         match rung {
             Some(Poll::Ready(())) if in_time => Poll::Ready(Err(ReadError::Stalled)),
             Some(Poll::Ready(())) => Poll::Ready(Err(ReadError::TooLate)),

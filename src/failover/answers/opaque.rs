@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use serde_json::json;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::interruption::interruption;
 use super::watched::{StreamEnd, Watched};
@@ -22,7 +22,7 @@ use crate::failover::attempts::opening::LONGEST_ERROR;
 use crate::failover::attempts::timers::{Timers, patience_with};
 use crate::outcome::{Blame, Outcome};
 use crate::upstream::ReplyBody;
-use crate::wire::alarm::poll_alarm;
+use crate::wire::alarm::Alarm;
 use crate::wire::body::BodyError;
 use crate::wire::sse::{self, Framer};
 
@@ -45,7 +45,7 @@ pub struct OpaqueStream {
     outcome: Outcome,
     witness: Option<Witness>,
     timers: Timers,
-    alarm: Pin<Box<Sleep>>,
+    alarm: Alarm,
     is_broken: bool,
     /// Its upstream, if that has failed.
     failed_by: Vec<UpstreamId>,
@@ -71,7 +71,7 @@ impl OpaqueStream {
             attempt: Some(attempt),
             outcome,
             witness,
-            alarm: Box::pin(sleep_until(timers.next())),
+            alarm: Alarm::at(timers.next()),
             timers,
             is_broken: false,
             failed_by: Vec::new(),
@@ -182,12 +182,12 @@ impl Body for OpaqueStream {
                 }
                 Poll::Pending => {
                     self.timers.waits();
-                    ready!(poll_alarm(self.alarm.as_mut(), context));
+                    ready!(self.alarm.poll(context));
                     match self.timers.expired(Instant::now()) {
                         // Something came since the alarm was set.
                         None => {
                             let next = self.timers.next();
-                            self.alarm.as_mut().reset(next);
+                            self.alarm.set(next);
                         }
                         Some(stage) => {
                             let end = self.cut(Outcome::TimedOut(stage), patience_with(stage));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use serde_json::{Value, json};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::interruption::interruption;
 use super::outgoing::Outgoing;
@@ -27,7 +27,7 @@ use crate::failover::attempts::events::{EventStream, Taken};
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::failover::attempts::timers::patience_with;
 use crate::outcome::{Defect, Outcome};
-use crate::wire::alarm::poll_alarm;
+use crate::wire::alarm::Alarm;
 use crate::wire::body::BodyError;
 
 /// The largest event that is accepted: it is held in memory until it is whole.
@@ -49,7 +49,7 @@ pub struct SupervisedStream {
     asked: Option<Asked>,
     /// The attempts that are over.
     attempts: Vec<AttemptReport>,
-    alarm: Pin<Box<Sleep>>,
+    alarm: Alarm,
     /// How long the client may get nothing.
     keepalive: Duration,
     /// When it got something, as far as that is noted.
@@ -102,7 +102,7 @@ impl SupervisedStream {
         ready.put(first);
         let mut stream = Self {
             ready,
-            alarm: Box::pin(sleep_until(segment.timers.next().min(now + keepalive))),
+            alarm: Alarm::at(segment.timers.next().min(now + keepalive)),
             keepalive,
             sent: now,
             has_sent: false,
@@ -242,7 +242,7 @@ impl SupervisedStream {
             Source::Resuming(..) | Source::Over => None,
         };
         if let Some(next) = timer.into_iter().chain(quiet).min() {
-            self.alarm.as_mut().reset(next);
+            self.alarm.set(next);
         }
     }
 
@@ -315,7 +315,7 @@ impl SupervisedStream {
                     let reason = reason.clone();
                     self.resumed(resumed, &reason);
                 } else {
-                    ready!(poll_alarm(self.alarm.as_mut(), context));
+                    ready!(self.alarm.poll(context));
                     self.keep_alive();
                 }
                 return Poll::Ready(());
@@ -340,7 +340,7 @@ impl SupervisedStream {
                 if std::mem::take(&mut self.has_sent) {
                     self.sent = segment.timers.last_byte();
                 }
-                ready!(poll_alarm(self.alarm.as_mut(), context));
+                ready!(self.alarm.poll(context));
                 match segment.timers.expired(Instant::now()) {
                     // Something came since the alarm was set, or the client has waited for long enough.
                     None => self.keep_alive(),
@@ -368,6 +368,12 @@ impl Body for SupervisedStream {
                 return Poll::Ready(None);
             }
             ready!(self.poll_source(context));
+            let this = &mut *self;
+            if let Source::Segment(segment) = &mut this.source
+                && this.ready.is_empty()
+            {
+                segment.timers.waits_on();
+            }
         }
     }
 }

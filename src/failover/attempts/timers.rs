@@ -90,6 +90,11 @@ impl Timers {
         }
     }
 
+    /// What came just now holds nothing for the client, which waits on: this time counts, however fast more of that comes.
+    pub(in crate::failover) fn waits_on(&mut self) {
+        self.is_waiting |= !self.is_fresh;
+    }
+
     /// What has passed since somebody asked for the last time does not count.
     fn pass_over_pause(&mut self, now: Instant) {
         let pause = now.saturating_duration_since(self.counted);
@@ -293,6 +298,25 @@ mod tests {
         );
         advance(SECOND * 30).await;
         assert_eq!(timers.expired(Instant::now()), Some(Stage::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_holds_nothing_for_the_client_stops_no_time_however_fast_it_comes() {
+        let start = Instant::now();
+        let mut timers = timers(start, None);
+        timers.waits();
+        for _ in 0..119 {
+            advance(SECOND).await;
+            timers.came(0);
+            timers.waits_on();
+        }
+        assert_eq!(timers.expired(Instant::now()), None);
+        advance(SECOND).await;
+        assert_eq!(timers.expired(Instant::now()), Some(Stage::Content));
+        timers.came(1);
+        timers.waits_on();
+        timers.waits();
+        assert_eq!(timers.expired(Instant::now()), None, "content counts");
     }
 
     #[tokio::test(start_paused = true)]
