@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::browser::BrowserPolicy;
 use crate::config::Secret;
+use crate::failover::Failover;
 use crate::routing::RouteTable;
 
 /// The parts of a configuration that matter to operators; replaced on reload.
@@ -15,6 +16,8 @@ pub struct Current {
     pub browsers: BrowserPolicy,
     /// Shown at `/api/status` and `/api/explain`.
     pub routes: Arc<RouteTable>,
+    /// Knows who waits.
+    pub failover: Failover,
     /// What actions ask for; without one there are none.
     pub token: Option<Secret>,
     /// Since when it serves.

@@ -203,7 +203,7 @@ impl Admin {
         let shown = offload::aside(|| {
             self.metrics.render(&Now {
                 scopes: health.view(now),
-                routes: candidates::of_routes(&current.routes, now),
+                routes: candidates::of_routes(&current, now),
                 is_network_lost: health.is_network_lost(),
             })
         });

@@ -1,5 +1,6 @@
 //! `GET /api/status`: everything that the page shows beside figures, and whether anything is wrong.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -72,6 +73,7 @@ impl Status {
             "config": self.config(&current),
             "upstreams": seen(&views).map(|one| self.upstream(&one)).collect::<Vec<_>>(),
             "routes": routes.iter().map(|one| route(one, &views)).collect::<Vec<_>>(),
+            "waiting": waiting(&current, now),
             "fleet": replicas::json(self.sharing.as_deref()),
             "failovers": self.recent.failovers().iter().map(failover).collect::<Vec<_>>(),
         })
@@ -229,6 +231,22 @@ fn out_behind(
     let is_pattern = view.rule.pattern.exact().is_none() && candidate.is_open();
     let scope = scopes.iter().find(is_it).filter(|_| is_pattern)?;
     scope.phase.is_out().then_some(scope.cause)
+}
+
+/// The routes in which requests wait until somebody can answer again.
+fn waiting(current: &Current, now: Instant) -> Vec<Value> {
+    let rules = current.routes.rules().iter();
+    let routes: BTreeSet<&str> = rules.map(|rule| &*rule.route).collect();
+    let waiting = routes.into_iter().filter_map(|route| {
+        let waiting = current.failover.waiting(route, now)?;
+        Some(json!({
+            "route": route,
+            "requests": waiting.requests,
+            "since": rfc3339(waiting.longest),
+            "upstreams": waiting.upstreams.iter().map(AsRef::<str>::as_ref).collect::<Vec<_>>(),
+        }))
+    });
+    waiting.collect()
 }
 
 fn failover(failover: &Failover) -> Value {

@@ -88,6 +88,9 @@ fn headlines(status: &Value, colours: Colours) -> String {
     for line in lines {
         let _ = writeln!(text, "{}", colours.paint(colour, &line));
     }
+    for one in list(&status["waiting"]) {
+        let _ = writeln!(text, "{}", colours.paint(YELLOW, &waiting(one, now)));
+    }
     let clients = &status["clients"];
     if !clients.is_null() {
         let _ = writeln!(text, "{}", felt(&clients["5m"]));
@@ -118,6 +121,22 @@ fn sentence(problem: &Value, now: &str) -> String {
         "" => text + ".",
         instead => format!("{text}. {instead}."),
     }
+}
+
+/// `3 requests wait in the route gpt-* since 02:14 UTC, for openai.`
+fn waiting(waiting: &Value, now: &str) -> String {
+    let requests = match waiting["requests"].as_u64().unwrap_or_default() {
+        1 => "1 request waits".to_owned(),
+        several => format!("{several} requests wait"),
+    };
+    let (route, since) = (said(&waiting["route"]), said(&waiting["since"]));
+    let upstreams: Vec<&str> = list(&waiting["upstreams"]).map(said).collect();
+    let upstreams = match upstreams.as_slice() {
+        [] => String::new(),
+        names => format!(", for {}", names.join(", ")),
+    };
+    let since = clock(since, now);
+    format!("{requests} in the route {route} since {since} UTC{upstreams}.")
 }
 
 fn felt(figures: &Value) -> String {
@@ -239,6 +258,7 @@ mod tests {
             "clients": {"5m": {"requests": 1204, "failed": 0}},
             "problems": [{"upstream": "openai", "what": "openai is down", "since": "2026-11-27T02:14:00Z",
                 "because": "503 overloaded", "instead": "claude answers instead", "answered_by": ["claude"]}],
+            "waiting": [{"route": "gpt-*", "requests": 3, "since": "2026-11-27T23:14:00Z", "upstreams": ["openai"]}],
             "upstreams": [
                 {"name": "openai", "state": "out", "since": "2026-11-27T02:14:00Z",
                     "errors_1m": {"requests": 3000, "failed": 1}},
@@ -258,7 +278,7 @@ mod tests {
     fn it_fits_and_rounds_nothing_up() {
         let text = table(&status(), Colours(false));
         for (number, line) in text.lines().enumerate() {
-            let is_sentence = number < 2;
+            let is_sentence = number < 3;
             assert!(is_sentence || line.chars().count() <= 80, "{line}");
         }
         let sentence = "openai is down since 02:14 UTC (503 overloaded). claude answers instead.";
@@ -267,7 +287,9 @@ mod tests {
             text.contains("Clients felt nothing: 0 of 1204 requests"),
             "{text}"
         );
-        let mut rows = text.lines().skip(4);
+        let waiting = "3 requests wait in the route gpt-* since 23:14 UTC, for openai.";
+        assert!(text.contains(waiting), "{text}");
+        let mut rows = text.lines().skip(5);
         let row = rows.find(|line| line.starts_with("openai ")).unwrap();
         for cell in [
             "down", "02:14", "<0.1 %", "claude", "99.9999", "97.25", "320 ms",

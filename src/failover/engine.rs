@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::asked_again::BrokenStreams;
 use super::attempts::in_flight::Common;
 use super::decisions::budget::Budget;
-use super::decisions::queue::Queue;
+use super::decisions::queue::{Queue, RouteWaiting};
 use crate::affinity::Affinity;
 use crate::config::UpstreamId;
 use crate::event::Events;
@@ -70,6 +70,11 @@ impl Failover {
     /// The upstream that owns an object which the request refers to, if it is known.
     pub async fn owner(&self, request: &ModelRequest) -> Option<UpstreamId> {
         offload::scan(request.body.len(), || self.affinity.owner(request)).await
+    }
+
+    /// Who waits in a route until somebody can answer again; `None` if nobody does.
+    pub fn waiting(&self, route: &str, now: Instant) -> Option<RouteWaiting> {
+        self.routes.get(route)?.queue.waiting(now)
     }
 
     pub(super) fn common(&self, request: &ModelRequest) -> Common {

@@ -41,6 +41,7 @@ pub use answers::watched::{StreamEnd, Watched};
 pub use decisions::budget::{Bucket, Budget, Expense, Tokens};
 pub use decisions::decide;
 pub use decisions::explain::{Explained, explain};
+pub use decisions::queue::RouteWaiting;
 pub use decisions::routing_request::RoutingRequest;
 pub use decisions::skip::{SkipReason, Skipped};
 pub use decisions::turns::Turns;

@@ -87,7 +87,7 @@ impl Generation {
             api: Api::new(
                 (Arc::clone(&clients), foundation.keys.subscribe()),
                 Arc::clone(&routes),
-                failover,
+                failover.clone(),
                 events.clone(),
                 config,
             ),
@@ -96,6 +96,7 @@ impl Generation {
             current: Arc::new(Current {
                 browsers: BrowserPolicy::for_operators(config),
                 routes,
+                failover,
                 token: config.admin.token.clone(),
                 since: Timestamp::now(),
             }),

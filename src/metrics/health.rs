@@ -29,6 +29,8 @@ pub struct RouteCandidates {
     pub candidates: usize,
     /// How many of them would get a request now.
     pub available: usize,
+    /// How many requests wait until one of them can answer again.
+    pub waiting: usize,
 }
 
 const SCOPE: [&str; 2] = ["upstream", "model"];
@@ -70,6 +72,12 @@ fn show_routes(registry: &Registry, routes: &[RouteCandidates]) -> Made<()> {
         "Candidates of a route that would get a request now. Where the route has several models, those of the model that has the fewest.",
         &["route"],
     )?;
+    let waiting = gauges(
+        registry,
+        "backstop_route_requests_waiting",
+        "Requests that wait until a candidate of the route can answer again.",
+        &["route"],
+    )?;
     for view in routes {
         let labels = [&*view.route];
         candidates
@@ -78,6 +86,7 @@ fn show_routes(registry: &Registry, routes: &[RouteCandidates]) -> Made<()> {
         available
             .with_label_values(&labels)
             .set(view.available as f64);
+        waiting.with_label_values(&labels).set(view.waiting as f64);
     }
     Ok(())
 }

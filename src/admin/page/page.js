@@ -159,6 +159,12 @@ function sentence(problem) {
   return `${problem.what}${start}${end}${because}.${problem.instead ? ` ${problem.instead}.` : ""}`;
 }
 
+/// "3 requests wait in the route gpt-* since 02:14, for openai."
+function waitingLine(waiting) {
+  const upstreams = waiting.upstreams.length ? `, for ${waiting.upstreams.join(", ")}` : "";
+  return `${plural(waiting.requests, "request waits", "requests wait")} in the route ${waiting.route} since ${clock(waiting.since)}${upstreams}.`;
+}
+
 function clientsLine(figures) {
   if (figures === undefined) return "";
   if (!figures) return "No requests in the last 5 minutes.";
@@ -172,11 +178,12 @@ function glance() {
   const isLost = lostSince !== null;
   byId("glance").className = isLost ? "" : status.condition;
   byId("headline").textContent = isLost ? `Unknown: the connection is lost. Last known at ${clock(status.now)}: ${headline(status)}` : headline(status);
-  const others = status.network_lost_since ? status.problems : status.problems.slice(1);
+  const problems = status.network_lost_since ? status.problems : status.problems.slice(1);
+  const others = [...problems.map(sentence), ...status.waiting.map(waitingLine)];
   const act = status.problems.filter((problem) => problem.needs_action);
   fill(byId("glance-body"),
     h("p", null, clientsLine(status.clients ? status.clients["5m"] : undefined)),
-    others.length ? h("ul", null, others.map((problem) => h("li", null, sentence(problem)))) : null,
+    others.length ? h("ul", null, others.map((line) => h("li", null, line))) : null,
     act.length ? h("p", null, `Somebody has to act: ${act.map((problem) => problem.upstream).join(", ")}.`) : null,
     status.draining ? h("p", null, "This backstop is stopping: it finishes what is open.") : null);
   mark(isLost ? "lost" : status.condition, headline(status));

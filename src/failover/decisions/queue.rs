@@ -3,14 +3,16 @@
 //! They are let out one by one, each in its turn, in the order in which they came. Who comes later and finds a door open that some
 //! of them wait for sends the first of those through it, and waits in its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::turns::Turns;
+use crate::config::UpstreamId;
 use crate::health::ModelHealth;
 
 /// The waiting requests of one route.
@@ -21,6 +23,17 @@ pub(in crate::failover) struct Queue {
     /// No more requests have one at a time.
     limit: usize,
     line: Mutex<Line>,
+}
+
+/// Requests that wait for a turn in one route, as operators see them.
+#[derive(Clone, Debug)]
+pub struct RouteWaiting {
+    /// How many they are; at least one.
+    pub requests: usize,
+    /// For how long the one that has waited longest has done so.
+    pub longest: Duration,
+    /// The upstreams whose cooldowns they wait for.
+    pub upstreams: BTreeSet<UpstreamId>,
 }
 
 /// Those who wait for a turn.
@@ -34,6 +47,7 @@ struct Line {
 
 #[derive(Debug)]
 struct Waiting {
+    since: Instant,
     opens_at: Instant,
     /// Whose cooldown it waits for.
     doors: Vec<Arc<ModelHealth>>,
@@ -58,6 +72,7 @@ enum Look {
 pub(in crate::failover) struct Place<'a> {
     queue: &'a Queue,
     number: u64,
+    since: Instant,
     /// Whether it was let through in place of one who came later, and not in its turn.
     is_let_through: bool,
 }
@@ -81,6 +96,7 @@ impl Queue {
         let mut place = Place {
             queue: self,
             number: 0,
+            since: now,
             is_let_through: false,
         };
         if before >= self.limit {
@@ -112,6 +128,18 @@ impl Queue {
         let place = self.enter(now, now)?;
         let is_given = self.line().let_through(door, now);
         is_given.then_some(place)
+    }
+
+    /// Who waits for a turn; `None` if nobody does.
+    pub(in crate::failover) fn waiting(&self, now: Instant) -> Option<RouteWaiting> {
+        let line = self.line();
+        let waiting = line.waiting.values();
+        let doors = waiting.clone().flat_map(|waiting| &waiting.doors);
+        Some(RouteWaiting {
+            requests: waiting.len(),
+            longest: now.duration_since(waiting.map(|waiting| waiting.since).min()?),
+            upstreams: doors.map(|door| door.id().upstream.clone()).collect(),
+        })
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -193,6 +221,7 @@ impl Place<'_> {
     ) -> bool {
         let bell = Arc::new(Notify::new());
         let waiting = Waiting {
+            since: self.since,
             opens_at,
             doors,
             bell: bell.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use backstop::simulator::{Fault, Received, Script, Simulator};
 use futures_util::future::join_all;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CHAT, Clients, before, calls, failure, upstreams};
 use crate::harness::{TestGateway, chat, chat_stream, within};
@@ -66,6 +66,42 @@ async fn who_comes_when_a_limit_is_over_does_not_pass_those_who_waited_for_that(
     let received = received(only);
     let last = received.last().unwrap();
     assert_eq!((received.len(), last.as_str()), (5, "came late"));
+}
+
+/// Until what is said of those who wait is as wanted.
+async fn waiting(gateway: &TestGateway, is_wanted: impl Fn(&Value) -> bool) -> Value {
+    let asking = async {
+        loop {
+            let status = gateway.admin("/api/status").await.json();
+            if is_wanted(&status["waiting"]) {
+                return status["waiting"].clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    within(asking).await
+}
+
+#[tokio::test]
+async fn operators_see_who_waits_for_the_end_of_a_limit() {
+    let after = Duration::from_secs(2);
+    let simulators = upstreams(&[Script::fault(Fault::RateLimited { after })]).await;
+    let (gateway, only) = (before(&simulators).await, &simulators[0]);
+    assert_eq!(waiting(&gateway, Value::is_array).await, json!([]));
+    let asking = async { tokio::join!(ask(&gateway, "one"), ask(&gateway, "another")) };
+    let looking = async {
+        let both = waiting(&gateway, |waiting| waiting[0]["requests"] == 2).await;
+        let (one, now) = (&both[0], gateway.admin("/api/status").await.json());
+        assert_eq!(one["route"], "*", "{both:#}");
+        assert_eq!(one["upstreams"], json!([only.name()]), "{both:#}");
+        assert!(one["since"].as_str() <= now["now"].as_str(), "{both:#}");
+        let metrics = gateway.admin("/metrics").await.text();
+        let gauge = r#"backstop_route_requests_waiting{route="*"} 2"#;
+        assert!(metrics.contains(gauge), "{metrics}");
+        only.play(Script::healthy()).await;
+    };
+    tokio::join!(asking, looking);
+    assert_eq!(waiting(&gateway, Value::is_array).await, json!([]));
 }
 
 /// The third one finds the door open, and waits behind the second; so does the fourth behind the third.
