@@ -183,7 +183,12 @@ impl Visit {
                 format!("TLS fails at {url}: {detail}"),
                 format!("name the root that vouches for it: {place}.ca_file"),
             ),
-            Unreachable::Tls => (
+            Unreachable::TimedOut if !detail.contains("TLS") => (
+                format!("no connection to {url} in time"),
+                "open the firewall for it, or name the forward proxy that leads out (HTTPS_PROXY)"
+                    .to_owned(),
+            ),
+            Unreachable::Tls | Unreachable::TimedOut => (
                 format!("TLS fails at {url}: {detail}"),
                 format!(
                     "compare {place}.base_url with the certificate's names and dates; plain servers want http://"
@@ -192,11 +197,6 @@ impl Visit {
             Unreachable::Proxy => (
                 format!("the forward proxy does not let us through: {detail}"),
                 format!("correct {place}.proxy or HTTPS_PROXY, or write `proxy: none`"),
-            ),
-            Unreachable::TimedOut => (
-                format!("no connection to {url} in time"),
-                "open the firewall for it, or name the forward proxy that leads out (HTTPS_PROXY)"
-                    .to_owned(),
             ),
             Unreachable::Other => (
                 format!("{url} cannot be connected to: {detail}"),
@@ -212,6 +212,13 @@ impl Visit {
             (401 | 403, _) if self.config.credential == CredentialFrom::Client => {
                 return self.well("reached; the clients' own keys are not tested".to_owned());
             }
+            // Google refuses a key so, and nginx whoever comes without TLS.
+            (400, Some((name, of_key))) if self.config.shown_url().starts_with("http://") => (
+                format!("refuses {name}, or whoever comes without TLS (400)"),
+                format!(
+                    "see whether it wants https:// in {place}.base_url, and put a valid key in {of_key}"
+                ),
+            ),
             (400 | 401 | 403, Some((name, place))) => (
                 format!("refuses {name} ({status})"),
                 format!("put a valid key in {place}, with the right to list models"),

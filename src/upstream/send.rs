@@ -180,9 +180,18 @@ fn root_cause(error: &ClientError) -> String {
     let Some(cause) = causes(error).last() else {
         return error.to_string();
     };
-    match cause.downcast_ref() {
-        Some(error) => in_words(error),
-        None => cause.to_string(),
+    if let Some(error) = cause.downcast_ref() {
+        return in_words(error);
+    }
+    match cause.to_string().as_str() {
+        "tls handshake eof" => {
+            "it closes the connection in the TLS handshake; plain servers want http://".to_owned()
+        }
+        // What servers with TLS send is none either.
+        "invalid HTTP version parsed" => {
+            "it does not speak HTTP at this port; servers with TLS want https://".to_owned()
+        }
+        other => other.to_owned(),
     }
 }
 

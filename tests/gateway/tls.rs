@@ -1,6 +1,6 @@
 //! TLS in both directions, and HTTP/2 with and without it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use backstop::simulator::{Fault, Script, Simulator};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Request, Version};
+use http::{Method, Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -19,12 +19,12 @@ use rustls::server::NoClientAuth;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use crate::harness::{
-    TestGateway, chat, chat_stream, chat_text, stream_text, two_upstreams, within,
+    Setup, TestGateway, chat, chat_stream, chat_text, stream_text, two_upstreams, within,
 };
 
 const CHAT: &str = "/v1/chat/completions";
@@ -225,6 +225,68 @@ async fn an_upstream_that_speaks_no_tls_where_it_should_fails_over() {
     assert_eq!(chat_text(&answered), "Hello from second.");
     assert_eq!(answered.trail(), ["first:tls_failed", "second:ok"]);
     assert_eq!(first.received_count(), 0);
+}
+
+/// A server that takes connections, and answers the first bytes with these, or with none at all.
+async fn server(reply: Option<&'static [u8]>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if let Some(reply) = reply {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(reply).await;
+            } else {
+                held.push(stream);
+            }
+        }
+    });
+    address
+}
+
+/// The most frequent mistake in a `base_url`.
+#[tokio::test]
+async fn tls_where_there_is_none_and_none_where_there_is_are_called_so() {
+    let alert: &[u8] = &[21, 3, 1, 0, 2, 2, 70];
+    for (scheme, reply, said) in [
+        (
+            "https",
+            None,
+            "there is no TLS handshake in time; plain servers want http://",
+        ),
+        (
+            "https",
+            Some(&b""[..]),
+            "it closes the connection in the TLS handshake; plain servers want http://",
+        ),
+        (
+            "https",
+            Some(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            "it does not speak TLS at this port",
+        ),
+        (
+            "http",
+            Some(alert),
+            "it does not speak HTTP at this port; servers with TLS want https://",
+        ),
+    ] {
+        let url = format!("{scheme}://{}", server(reply).await);
+        let setup = Setup::new().upstream_at("only", &url, "provider: openai-compatible");
+        let gateway = setup.lines("timeouts: {connect: 300ms}").start().await;
+        let once = [
+            ("content-type", "application/json"),
+            ("x-backstop-failover", "off"),
+        ];
+        let answered = gateway
+            .send(Method::POST, CHAT, &once, chat().to_string())
+            .await;
+        assert!(
+            answered.text().contains(said),
+            "{said}: {}",
+            answered.text()
+        );
+    }
 }
 
 /// Asks for a chat answer in one piece and for one in a stream; gives the HTTP version of the answers.

@@ -8,7 +8,7 @@ use http::Uri;
 use http::uri::Scheme;
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;
-use tokio::time::timeout;
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
@@ -16,6 +16,7 @@ use super::line::{ConnectError, Duplex, Line, Transport, Wire};
 use super::proxy::{Link, Way};
 use super::secure::secured;
 use crate::config::{ForwardProxy, ProxyScheme};
+use crate::wire::alarm::within;
 use crate::wire::socket::{limit_new_unacknowledged, limit_unacknowledged, limit_unsent};
 
 /// So many bytes may wait in the system to be sent. With more, a body would seem to have been sent while megabytes of it
@@ -25,6 +26,10 @@ const UNSENT: u32 = 128 << 10;
 pub(super) const PING: Duration = Duration::from_secs(20);
 /// How long a WebSocket's bytes may go without acknowledgement. A receiver that takes nothing for a while is no dead one.
 const UNACKNOWLEDGED_FRAMES: Duration = Duration::from_secs(30);
+
+/// A server without TLS may wait for more of what it takes for a request.
+const NO_HANDSHAKE: &str =
+    "it takes the connection, but there is no TLS handshake in time; plain servers want http://";
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,15 +102,25 @@ impl Connector {
         line: Arc<Line>,
         purpose: Purpose,
     ) -> Result<(Wire, bool), ConnectError> {
-        let (transport, is_http2) = timeout(self.timeout, self.transport(purpose))
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        let until = Instant::now() + self.timeout;
+        let linking = within(until, self.link(purpose)).await;
+        let link = linking
+            .ok_or(io::ErrorKind::TimedOut)
+            .map_err(io::Error::from)??;
+        let securing = within(until, self.transport(link, purpose)).await;
+        let late = || io::Error::new(io::ErrorKind::TimedOut, NO_HANDSHAKE);
+        let (transport, is_http2) = securing.ok_or_else(late)??;
         let wire = Wire::new(transport, line, self.unacknowledged);
         Ok((wire, is_http2))
     }
 
-    async fn transport(&self, purpose: Purpose) -> Result<(Transport, bool), ConnectError> {
-        match self.link(purpose).await? {
+    /// With TLS, where the URL wants that.
+    async fn transport(
+        &self,
+        link: Link,
+        purpose: Purpose,
+    ) -> Result<(Transport, bool), ConnectError> {
+        match link {
             Link::Tcp(tcp) => {
                 limit_unsent(&tcp, UNSENT)?;
                 if purpose == Purpose::Upgrade {
