@@ -29,7 +29,7 @@ mod stop;
 mod supervisor;
 mod watch;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -134,7 +134,11 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Some(Command::Serve(_)) | None => sockets::passed(),
         Some(_) => Ok(Sockets::default()),
     };
-    logging::open().context("cannot write to standard error")?;
+    if let Err(error) = open() {
+        // Nobody writes what is pushed.
+        let _ = writeln!(io::stderr(), "{error:#}");
+        return Ok(ExitCode::FAILURE);
+    }
     let sockets = sockets?;
     let command = match line.command {
         // What logs nothing.
@@ -150,8 +154,11 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Some(Command::Man(args)) => return Ok(manual::pages(&args, CommandLine::command())?),
         other => other.unwrap_or(Command::Serve(line.serve)),
     };
-    logging::start(&filter(&command, &line.log)?, line.log_format)?;
     let runtime = runtimes::one()?;
+    if let Command::Serve(_) = command {
+        serve::outlive_signals(&runtime).context("cannot listen for signals")?;
+    }
+    logging::start(&filter(&command, &line.log)?, line.log_format)?;
     let for_clients = match &command {
         Command::Serve(_) => runtimes::for_clients()?,
         _ => Vec::new(),
@@ -184,6 +191,12 @@ fn run(line: CommandLine) -> Result<ExitCode, Failure> {
     // A DNS lookup in progress would delay the exit for as long as the resolver takes.
     runtimes::end(for_clients.into_iter().chain([runtime]), GOODBYE);
     result
+}
+
+/// Opens standard error for what is logged, if there is room for the few threads of a command.
+fn open() -> anyhow::Result<()> {
+    runtimes::room_for(3)?;
+    logging::open().context("cannot write to standard error")
 }
 
 /// What is logged: nothing where the demo's table is drawn, because they would draw over each other.

@@ -1,11 +1,13 @@
 //! `backstop serve`: start, wait for a signal, drain.
 
 use std::env;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
@@ -20,6 +22,15 @@ use crate::gateway::{Gateway, Host};
 
 /// How long it may take to end once nothing is open: to write files, and to send the last traces.
 const FAREWELL: Duration = Duration::from_secs(15);
+
+/// From here on no signal ends the program that is meant to have a configuration or logs opened anew, however early it comes.
+pub(super) fn outlive_signals(runtime: &Runtime) -> io::Result<()> {
+    let _inside = runtime.enter();
+    let (one, two) = (SignalKind::user_defined1(), SignalKind::user_defined2());
+    // What is registered once stays so.
+    let mut all = [SignalKind::hangup(), one, two].into_iter();
+    all.try_for_each(|kind| signal(kind).map(drop))
+}
 
 /// Serves until SIGTERM or SIGINT; a second signal ends the drain as well. SIGHUP, a changed file and operators reload the
 /// configuration. `host`: what the service manager has opened, and the threads for clients.

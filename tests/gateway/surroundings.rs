@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::iter;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
@@ -319,6 +320,42 @@ async fn the_limit_of_file_descriptors_is_raised_as_far_as_it_goes() {
         .find(|line| line.starts_with("Max open files"));
     let numbers: Vec<&str> = files.unwrap().split_whitespace().skip(3).take(2).collect();
     assert_eq!(numbers, ["256", "256"]);
+    assert_eq!(program.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn without_the_threads_that_it_needs_it_says_so_and_does_not_start() {
+    // No limit holds for root, and a user's holds for all that the user runs.
+    let shell = "if [ $(id -u) = 0 ]; then \
+        exec setpriv --reuid 54321 --regid 54321 --clear-groups prlimit --nproc=$1 \"$0\" --config \"$2\"; \
+        else exec prlimit --nproc=1 \"$0\" --config \"$2\"; fi";
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mode = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(file.path(), mode).unwrap();
+    let yaml = "listen: 127.0.0.1:0\nadmin: {listen: \"127.0.0.1:0\"}\nupstreams: {only: {provider: openai}}\n";
+    std::fs::write(file.path(), yaml).unwrap();
+    for threads in ["1", "3", "5", "7"] {
+        let ending = Command::new("sh")
+            .args(["-c", shell, env!("CARGO_BIN_EXE_backstop"), threads])
+            .arg(file.path())
+            .output();
+        let ended = within(ending).await.unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{threads}: {said}");
+        assert!(said.contains("ulimit -u"), "{threads}: {said}");
+        assert!(!said.contains("panicked"), "{threads}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn signals_by_which_other_servers_open_their_logs_anew_do_no_harm() {
+    let yaml = "upstreams: {only: {provider: openai-compatible, base_url: \"http://127.0.0.1:1\"}}\n\
+                routes: [{models: [\"*\"], candidates: [{upstream: only}]}]\n";
+    let program = Program::start(yaml, "exec \"$0\"", Stdio::null()).await;
+    for signal in ["-USR1", "-USR2", "-HUP"] {
+        program.signal(signal).await;
+        assert_eq!(program.states().await, ["closed", "closed"], "{signal}");
+    }
     assert_eq!(program.terminate().await, Some(0));
 }
 
