@@ -143,7 +143,6 @@ fn by_words(reply: &ErrorReply<'_>, error: &ErrorFields) -> Outcome {
     }
     let meaning = match known::meaning(status, error) {
         None if error.is_flagged && status < 500 => Some(Meaning::ContentRefused),
-        None if status == 429 && error.is_daily => Some(Meaning::QuotaExhausted),
         None if reply.lacks_model(error) => Some(Meaning::ModelUnavailable),
         known => known,
     };

@@ -81,13 +81,19 @@ impl<'a> ErrorReply<'a> {
     pub(super) fn meant(&self, meaning: Meaning, error: &ErrorFields) -> Outcome {
         let (status, asked) = (self.status, self.asked(error));
         match meaning {
+            // Beside the quota of a day, it asks for seconds.
+            Meaning::RateLimited if error.is_daily => Outcome::RateLimited {
+                status,
+                retry_after: asked.max(error.wait).max(rest_of_day(PACIFIC)),
+                is_daily: true,
+            },
             Meaning::RateLimited if error.is_limit_of_day() => Outcome::RateLimited {
                 status,
                 // A shorter one is about a shorter limit.
                 retry_after: asked
                     .max(error.wait)
                     .or(self.estimated)
-                    .or_else(rest_of_day),
+                    .or_else(|| rest_of_day(UTC)),
                 is_daily: true,
             },
             Meaning::RateLimited => Outcome::RateLimited {
@@ -117,11 +123,17 @@ impl<'a> ErrorReply<'a> {
     }
 }
 
-/// How long it is until the next day begins, in UTC.
-fn rest_of_day() -> Option<Duration> {
+/// How many hours a day begins after one in UTC.
+const UTC: u64 = 0;
+/// In summer. In winter whoever asks an hour too early is refused once more.
+const PACIFIC: u64 = 7;
+
+/// How long it is until the next day begins, so many hours after one in UTC.
+fn rest_of_day(hours: u64) -> Option<Duration> {
     const DAY: u64 = 24 * 3600;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(Duration::from_secs(DAY - since_epoch.as_secs() % DAY))
+    let into_day = (since_epoch.as_secs() + DAY - hours * 3600) % DAY;
+    Some(Duration::from_secs(DAY - into_day))
 }
 
 fn contains(body: &[u8], words: &str) -> bool {

@@ -188,7 +188,7 @@ fn a_429_has_three_meanings_and_a_403_may_be_about_a_model() {
 429 overloaded {"error":{"code":"cluster_tpm_limit_exceeded"}}
 429 overloaded {"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"ramp_limit_exceeded"}}}
 429 quota_exhausted {"type":"error","error":{"type":"rate_limit_error","details":{"error_code":"contract_spend_limit_reached"}}}
-429 quota_exhausted [{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}]
+429 rate_limited [{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProject"}]}]}}]
 403 model_unavailable {"error":{"message":"no access","code":"model_not_found"}}
 "#,
     );

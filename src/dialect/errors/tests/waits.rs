@@ -88,6 +88,24 @@ fn the_limit_of_a_day_lasts_until_its_reset_or_the_end_of_the_day() {
             "{seconds}"
         );
     }
+    let quota = |id: &str| {
+        let details = json!([{"violations": [{"quotaId": id}]}, {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37s"}]);
+        json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": details,
+            "message": "You exceeded your current quota, please check your plan and billing details. Please retry in 37s."}}])
+            .to_string()
+    };
+    let (is_daily, seconds) = limited(
+        None,
+        &quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"),
+    );
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let left = 86_400 - (now.as_secs() + 17 * 3600) % 86_400;
+    assert!(
+        is_daily && seconds.abs_diff(left) < 5 || left < 40,
+        "{seconds}"
+    );
+    let a_minute = quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier");
+    assert_eq!(limited(None, &a_minute), (false, 37));
     let full = json!({"errors": [{"code": 3040, "message": "No more data centers to forward the request to"}]});
     assert_eq!(limited(None, &full.to_string()), (false, 0));
 }
