@@ -14,7 +14,7 @@ use super::path::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::catalogue::facts;
-use crate::request::{Endpoint, ModelRequest, Peek, peek};
+use crate::request::{Endpoint, ModelRequest, Peek, UNSTORED, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::{is_known, unpack};
 use crate::wire::json::{ModelField, insert_model, replace_model};
@@ -66,7 +66,7 @@ pub(super) fn request(
             body = offload::at_once(body.len(), || with_model(&headers, body, model));
         }
         let body = share.hold(body);
-        let look = || look_into(record.endpoint, &method, &headers, &body);
+        let look = || look_into(record.endpoint, (&method, &path), &headers, &body);
         let seen = offload::scan(body.len(), look).await?;
         let named = seen.model.as_ref().map_or("", |field| &field.name);
         let hints = hints?;
@@ -135,11 +135,14 @@ fn with_model(headers: &HeaderMap, body: Bytes, model: &str) -> Bytes {
 
 fn look_into(
     endpoint: Endpoint,
-    method: &Method,
+    (method, path): (&Method, &Path),
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<Peek, Rejection> {
     if endpoint == Endpoint::Other {
+        if let Some(id) = unstored_in(path.as_str()) {
+            return Err(Rejection::NoSuchResponse(id.to_owned()));
+        }
         return guess(method, headers, body);
     }
     let mut seen = peek(body)?;
@@ -155,6 +158,13 @@ fn look_into(
         None if endpoint.may_lack_a_model() => Ok(seen),
         _ => Err(Rejection::NoModel),
     }
+}
+
+/// The answer that a path names, if it is one that nobody stores.
+fn unstored_in(path: &str) -> Option<&str> {
+    let (_, named) = path.split_once("/responses/")?;
+    let id = named.split(['/', '?']).next()?;
+    id.starts_with(UNSTORED).then_some(id)
 }
 
 /// What is known of a request that is forwarded without being understood.

@@ -71,6 +71,8 @@ pub(super) enum Rejection {
     OwnerUnavailable(UpstreamId),
     /// The request goes on from this answer, which was translated.
     Unstored(String),
+    /// The path names this answer, which was translated.
+    NoSuchResponse(String),
     Exhausted(Box<Unanswered>),
     Stopping,
     Panicked,
@@ -248,6 +250,7 @@ impl Rejection {
             Self::TooBusy => too_busy(),
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
             Self::Unstored(id) => unstored(id),
+            Self::NoSuchResponse(id) => ErrorResponse::new(404, "response_not_found", not_found("Response", id)),
             Self::Exhausted(unanswered) => {
                 exhausted::error_response(&unanswered.exhausted, &unanswered.model)
             }
@@ -348,12 +351,14 @@ fn owner_unavailable_error(owner: &UpstreamId) -> ErrorResponse {
     ErrorResponse::new(404, "owner_unavailable", message)
 }
 
-/// In `OpenAI`'s words, after which clients send the conversation again.
+/// After these words of `OpenAI`'s, clients send the conversation again.
 fn unstored(id: &str) -> ErrorResponse {
-    let message = format!(
-        "Previous response with id '{id}' not found: it was translated, and nobody stores it; send the whole conversation"
-    );
+    let message = not_found("Previous response", id) + "; send the whole conversation";
     ErrorResponse::new(400, "previous_response_not_found", message).about("previous_response_id")
+}
+
+fn not_found(what: &str, id: &str) -> String {
+    format!("{what} with id '{id}' not found: it was translated, and nobody stores it")
 }
 
 fn packed_wrongly(error: &CodingError) -> ErrorResponse {

@@ -248,6 +248,13 @@ async fn an_answer_that_was_translated_cannot_be_gone_on_from_and_nobody_is_aske
             error["message"].as_str().unwrap().starts_with(&found),
             "{error}"
         );
+        let missing = both.get(&format!("/v1/responses/{id}")).await;
+        let error = refusal(&missing, 404, "response_not_found");
+        let found = format!("Response with id '{id}' not found");
+        assert!(
+            error["message"].as_str().unwrap().starts_with(&found),
+            "{error}"
+        );
         assert_eq!((openai.received_count(), claude.received_count()), asked);
     }
 }
