@@ -20,6 +20,8 @@ pub struct Unwanted {
     fields: RefusedFields,
     /// The name of the limit that it knows instead.
     limit: Option<&'static str>,
+    /// Whether it does not answer in events.
+    is_stream: bool,
 }
 
 impl Unwanted {
@@ -27,7 +29,19 @@ impl Unwanted {
     pub const NONE: Self = Self {
         fields: RefusedFields::NONE,
         limit: None,
+        is_stream: false,
     };
+
+    /// An answer in events.
+    pub const STREAM: Self = Self {
+        is_stream: true,
+        ..Self::NONE
+    };
+
+    /// Whether an answer in events is among it.
+    pub fn is_stream(self) -> bool {
+        self.is_stream
+    }
 
     /// The field of this name, if an answer without it is the answer still.
     pub fn named(name: &str) -> Option<Self> {
@@ -38,7 +52,11 @@ impl Unwanted {
         };
         let fields = RefusedFields::named(name).unwrap_or_default();
         let fields = fields.without(MEANT);
-        let unwanted = Self { fields, limit };
+        let unwanted = Self {
+            fields,
+            limit,
+            is_stream: name == "stream",
+        };
         (unwanted != Self::NONE).then_some(unwanted)
     }
 
@@ -48,6 +66,7 @@ impl Unwanted {
         Self {
             fields: self.fields.or(other.fields),
             limit: self.limit.or(other.limit),
+            is_stream: self.is_stream || other.is_stream,
         }
     }
 }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::answer::{Inspected, inspect};
-use super::chat;
 use super::stream_translator::StreamTranslator;
 use super::translation::{Translation, WholeAnswer};
+use super::{chat, messages, responses};
 use crate::outcome::{Defect, Outcome};
 use crate::request::Endpoint;
 use crate::wire::json::{self, Field, Wanted, pick, wanted};
@@ -75,11 +75,16 @@ impl ResponseTranslator {
                 Ok(translation.streamed(&body)?.into())
             }
             // What an upstream of the client's own API proves of its thoughts would not survive in other APIs' words.
-            None => (asked == Endpoint::ChatCompletions)
-                .then(|| chat::as_events(body, wants_usage(request)))
-                .flatten()
-                .map(Bytes::from)
-                .ok_or(Outcome::InvalidReply(Defect::Unstreamed)),
+            None => {
+                let events = match asked {
+                    Endpoint::ChatCompletions => chat::as_events(body, wants_usage(request)),
+                    Endpoint::Messages => messages::as_events(body),
+                    Endpoint::Responses => responses::as_events(body),
+                    _ => None,
+                };
+                let events = events.ok_or(Outcome::InvalidReply(Defect::Unstreamed))?;
+                Ok(events.into())
+            }
         }
     }
 

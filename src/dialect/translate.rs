@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::adapt::fields::put;
 use super::adapt::without_foreign_thoughts;
 use super::adapt::{self, Adapted};
 use super::conversation::{Api, Asked, Target, Unsaid};
@@ -29,6 +30,8 @@ pub struct UpstreamRequest {
     pub dropped: Vec<String>,
     /// Whether we changed more than the model's name.
     pub is_rewritten: bool,
+    /// Whether the answer is asked for in one piece, though the client wants a stream.
+    pub is_in_one_piece: bool,
 }
 
 /// For which model a request goes out.
@@ -143,6 +146,7 @@ impl UpstreamApi {
             }),
             dropped: written.dropped.into_names(),
             is_rewritten: true,
+            is_in_one_piece: false,
         })
     }
 
@@ -155,6 +159,7 @@ impl UpstreamApi {
             translator: ResponseTranslator::default(),
             dropped: Vec::new(),
             is_rewritten: false,
+            is_in_one_piece: false,
         };
         if self.dialect == Dialect::OpenAi && endpoint == Endpoint::ChatCompletions {
             request.translator.numbers_calls = self.quirks.numbers_calls_alike;
@@ -182,6 +187,21 @@ impl UpstreamApi {
 }
 
 impl UpstreamRequest {
+    /// The same for an answer in one piece; `None`: it cannot be put so.
+    #[must_use]
+    pub fn in_one_piece(self) -> Option<Self> {
+        let mut fields: json::Fields<'_> = serde_json::from_slice(&self.body).ok()?;
+        put(&mut fields, "stream", &false);
+        fields.shift_remove("stream_options");
+        let body = serde_json::to_vec(&fields).ok()?.into();
+        Some(Self {
+            body,
+            is_in_one_piece: true,
+            is_rewritten: true,
+            ..self
+        })
+    }
+
     fn take(&mut self, body: Bytes, dropped: Vec<String>) {
         self.body = body;
         self.dropped.extend(dropped);

@@ -1,5 +1,6 @@
 //! An upstream's reply.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -13,6 +14,7 @@ use tokio::task::coop::poll_proceed;
 use super::network::PooledBody;
 use super::seats::Seat;
 use crate::wire::coding::{CodingError, Unpacking};
+use crate::wire::json::without_mark;
 
 /// A piece up to this size, such as an event, is put together with those that have come with it.
 const SMALL: usize = 2 << 10;
@@ -101,6 +103,25 @@ impl ReplyBody {
     /// is.
     pub fn gather(&mut self) {
         self.is_gathered = true;
+    }
+
+    /// Whether it begins as a JSON object or list does, as soon as something has come; `None`: it is packed or blank so far. It is still
+    /// to be read from its beginning.
+    pub async fn begins_as_json(&mut self) -> Option<bool> {
+        if self.unpacking.is_some() {
+            return None;
+        }
+        let piece = poll_fn(|context| self.poll_packed(context)).await;
+        let begin = match &piece {
+            Some(Ok(frame)) => frame.data_ref().and_then(|data| {
+                let data = without_mark(data).trim_ascii_start();
+                data.first().copied()
+            }),
+            _ => None,
+        };
+        self.next = Some(Box::new(piece));
+        self.has_given = false;
+        begin.map(|begin| matches!(begin, b'{' | b'['))
     }
 
     fn poll_packed(&mut self, context: &mut Context<'_>) -> Poll<Piece> {

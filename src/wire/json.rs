@@ -32,6 +32,11 @@ pub struct ModelField {
     pub span: Option<Range<usize>>,
 }
 
+/// What comes behind a byte order mark, which some servers put before what they send.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// Writes a value behind what is there. Into memory that fails for nothing that is written here: all keys are texts.
 pub fn put(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     if serde_json::to_writer(&mut *out, value).is_err() {

@@ -86,6 +86,7 @@ mod traces;
 mod two_apis;
 mod unasked;
 mod unread;
+mod unstreamed;
 mod unwanted;
 mod uploads;
 mod watched;

@@ -15,9 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{
-    Setup, TestGateway, chat, chat_stream, chat_text, simulators, stream_text, within,
-};
+use crate::harness::{TestGateway, chat, chat_stream, chat_text, simulators, stream_text, within};
 use crate::streamed::{Streamed, read};
 
 const TIMEOUTS: &str =
@@ -27,7 +25,7 @@ const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
 
 /// Both APIs with their own end of stream: paths, and requests for a stream.
-fn apis() -> [(&'static str, Value); 2] {
+pub(crate) fn apis() -> [(&'static str, Value); 2] {
     let response = json!({"model": "gpt-4o", "input": "hi", "stream": true});
     [(CHAT, chat_stream()), (RESPONSES, response)]
 }
@@ -295,59 +293,6 @@ async fn clients_that_leave_during_a_stream_free_the_upstream_and_do_not_count_a
     let answered = gateway.post(CHAT, &chat_stream()).await;
     assert_eq!(answered.trail(), ["first:ok"]);
     assert_eq!(second.received_count(), 0);
-}
-
-/// What an upstream says that cannot stream.
-fn unstreamed(answer: &Value) -> Script {
-    Script::fault(Fault::Status {
-        code: 200,
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        body: Some(answer.to_string()),
-    })
-}
-
-/// Whoever answers without a stream has been paid for it, and would answer so again.
-#[tokio::test]
-async fn the_whole_answer_of_an_upstream_that_cannot_stream_comes_as_events() {
-    let call = json!({"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{\"x\":1}"}});
-    let answer = json!({"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "Hi there", "tool_calls": [call]},
-            "finish_reason": "tool_calls"}],
-        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}});
-    let only = Simulator::start("only", unstreamed(&answer)).await.unwrap();
-    let keys = "provider: openai-compatible, responses: false, api_key: k";
-    let gateway = Setup::new().upstream_as(&only, keys).start().await;
-    let message = json!({"model": "gpt-4o", "max_tokens": 9, "stream": true,
-        "messages": [{"role": "user", "content": "hi"}]});
-    let all = apis().into_iter().chain([("/v1/messages", message)]);
-    for (count, (path, body)) in all.enumerate() {
-        let answered = gateway.post(path, &body).await;
-        assert_eq!(answered.trail(), ["only:ok"], "{path}");
-        assert_eq!(only.received_count(), count + 1);
-        let form = answered.headers["content-type"].to_str().unwrap();
-        assert!(form.starts_with("text/event-stream"), "{form}");
-        let text = answered.text();
-        for part in ["Hi there", "look", "c1", "{\\\"x\\\":1}"] {
-            assert!(text.contains(part), "{part}: {text}");
-        }
-        let (reason, end) = match path {
-            CHAT => ("\"finish_reason\":\"tool_calls\"", "data: [DONE]\n\n"),
-            "/v1/messages" => ("\"stop_reason\":\"tool_use\"", "\"message_stop\"}\n\n"),
-            _ => ("\"status\":\"completed\"", "}\n\n"),
-        };
-        assert!(text.contains(reason) && text.ends_with(end), "{text}");
-    }
-}
-
-#[tokio::test]
-async fn a_whole_answer_that_is_none_is_no_stream_either() {
-    let only = Simulator::start("only", unstreamed(&json!({"choices": []})))
-        .await
-        .unwrap();
-    let gateway = Setup::new().upstream(&only).start().await;
-    let answered = gateway.post(CHAT, &chat_stream()).await;
-    assert_eq!(answered.trail(), ["only:no_answer"]);
-    assert_eq!(only.received_count(), 1);
 }
 
 /// SDKs close the connection at the last event, which may be before the end of the body has come.

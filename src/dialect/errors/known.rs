@@ -7,7 +7,7 @@ use self::Statuses::{Any, OneOf, Refusal};
 use super::accounts::{KEYS, MODELS, MONEY, PLACES};
 use super::fields::ErrorFields;
 use super::mark::Mark::{self, Begins, Code, Says};
-use super::requests::{CONTENT, FAULTS, FEATURES, LENGTH, LOAD, PACE};
+use super::requests::{CONTENT, FAULTS, FEATURES, LENGTH, LOAD, PACE, STREAMS};
 use crate::config::Meaning;
 use crate::config::Meaning::{
     ContentRefused, ModelUnavailable, Overloaded, QuotaExhausted, RateLimited, ServerError,
@@ -105,6 +105,7 @@ const LINES: &[Line] = &[
         &[Begins("request too large for"), Code("request_too_large")],
     ),
     (Unsupported, OneOf(&[400, 404, 422]), FEATURES),
+    (Unsupported, OneOf(&[400, 403, 404, 405, 422, 501]), STREAMS),
     (QuotaExhausted, Any, MONEY),
     // MiniMax, in Anthropic's API.
     (

@@ -98,6 +98,24 @@ pub(super) const LENGTH: &[Mark] = &[
     Begins("range of input length should be"),
 ];
 
+/// The model does not answer in events, or not this account.
+pub(super) const STREAMS: &[Mark] = &[
+    // Bedrock: `This model doesn't support tool use in streaming mode.`
+    Ends("in streaming mode"),
+    Ends("unsupported for streaming"),
+    Says("does not support streaming"),
+    Says("doesn't support streaming"),
+    Says("do not support streaming"),
+    Says("does not support stream mode"),
+    Says("streaming is not supported"),
+    Says("streaming not supported"),
+    Says("stream is not supported"),
+    Says("stream mode is not supported"),
+    Says("streaming is not available"),
+    Says("streaming is not enabled"),
+    Says("streaming is disabled"),
+];
+
 /// A field or a value that the model does not take.
 pub(super) const FEATURES: &[Mark] = &[
     Code("unsupported_parameter"),

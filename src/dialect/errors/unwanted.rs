@@ -4,6 +4,7 @@
 //! counts.
 
 use super::fields::ErrorFields;
+use super::requests::STREAMS;
 use crate::catalogue::Unwanted;
 
 /// What stands before the name, or the names, in a message in small letters.
@@ -41,7 +42,12 @@ pub(super) fn unwanted(error: &ErrorFields) -> Unwanted {
     let alone = begun.chain(param).filter_map(named);
     // A place within another field (`'messages', 2, 'user'`) ends at that one's name.
     let listed = behind.flat_map(|text| listed(text).map_while(named));
-    listed.chain(alone).fold(Unwanted::NONE, Unwanted::or)
+    let streams = STREAMS.iter().any(|mark| error.shows(*mark));
+    let streams = streams.then_some(Unwanted::STREAM);
+    listed
+        .chain(alone)
+        .chain(streams)
+        .fold(Unwanted::NONE, Unwanted::or)
 }
 
 fn named(name: &str) -> Option<Unwanted> {
@@ -131,6 +137,19 @@ mod tests {
             let outcome = classify(&ErrorReply::new(400, body.as_bytes()));
             assert_eq!(outcome, Outcome::Unsupported { status: 400 }, "{body}");
             assert_eq!(unwanted(body.as_bytes()), named(names), "{body}");
+        }
+    }
+    #[test]
+    fn who_does_not_answer_in_events_is_known() {
+        for message in [
+            "Streaming is not supported for this model",
+            "Unsupported value: 'stream' does not support true with this model. Supported values are: false.",
+            "This model doesn't support tool use in streaming mode.",
+        ] {
+            let body = serde_json::json!({ "error": { "message": message } }).to_string();
+            let outcome = classify(&ErrorReply::new(400, body.as_bytes()));
+            assert_eq!(outcome, Outcome::Unsupported { status: 400 }, "{body}");
+            assert_eq!(unwanted(body.as_bytes()), Unwanted::STREAM, "{body}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Anthropic's Messages: `POST /v1/messages`.
 
+mod at_once;
 mod batches;
 mod caching;
 mod error;
@@ -22,6 +23,7 @@ mod write_stream;
 mod write_tools;
 mod write_turns;
 
+pub use at_once::as_events;
 pub use batches::{is_batches, results_here};
 pub use error::{body_in_words, error, error_for, error_kind, in_words, to_openai};
 pub use events::usage;

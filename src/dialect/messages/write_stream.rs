@@ -151,7 +151,7 @@ impl Writer {
 }
 
 /// Writes an event under the name of its type.
-fn tell(event: &Value, out: &mut Vec<u8>) {
+pub(super) fn tell(event: &Value, out: &mut Vec<u8>) {
     let kind = event["type"].as_str().unwrap_or_default();
     out.extend_from_slice(format!("event: {kind}\ndata: {event}\n\n").as_bytes());
 }

@@ -8,6 +8,7 @@
 //! What is stored at one provider (earlier responses, conversations, files) and its hosted tools exist nowhere else: a request
 //! that needs them cannot be read.
 
+mod at_once;
 mod calls;
 mod event;
 mod input;
@@ -26,6 +27,7 @@ mod write_input;
 mod write_request;
 mod write_tools;
 
+pub use at_once::as_events;
 pub use event::usage;
 pub use look::look;
 pub use read_answer::{Reader, read_answer};

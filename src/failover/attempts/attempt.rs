@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use tokio::time::Instant;
 
 use super::clients_account::about_clients_account;
@@ -16,7 +17,7 @@ use super::handshake;
 use super::in_flight::Limit;
 use super::outbound::{outbound_as, seat, send, traced};
 use super::pace::Pace;
-use super::reply_form::check_form;
+use super::reply_form::{check_form, is_whole, unmarked};
 use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
 use crate::config::{HoldConfig, Refusals, TimeoutsConfig};
@@ -29,7 +30,7 @@ use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
 use crate::upstream::{Outbound, Reply, Seat};
 use crate::wire::body::Patience;
-use crate::wire::headers::{JSON_TYPE, has_media_type};
+use crate::wire::headers::{EVENTS, JSON, JSON_TYPE, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
 use crate::wire::upload::Sending;
@@ -96,7 +97,7 @@ impl Attempt<'_> {
     async fn once(&self, translated: &UpstreamRequest) -> Ended {
         if self.request.endpoint == Endpoint::Realtime {
             let seat = self.seat().await?;
-            let wait = self.wait(Instant::now());
+            let wait = self.wait(Instant::now(), self.request.streaming);
             let asked = (self.request, self.number);
             let handshake = handshake::run(asked, self.target, wait.until(None), seat);
             return Box::pin(handshake).await.map(Box::new);
@@ -129,6 +130,14 @@ impl Attempt<'_> {
                 Some(translated) => self.exchange(&translated).await,
                 None => Err(failure),
             },
+            Outcome::Unsupported { .. }
+                if failure.unwanted.is_stream() && self.request.streaming =>
+            {
+                match self.in_one_piece().await {
+                    Some(translated) => self.exchange(&translated).await,
+                    None => Err(failure),
+                }
+            }
             Outcome::Unsupported { .. } if self.may_do_without() => self.do_without(failure).await,
             _ => Err(failure),
         }
@@ -137,8 +146,9 @@ impl Attempt<'_> {
     /// Sends a translated request, and checks the reply.
     pub(super) async fn exchange(&self, translated: &UpstreamRequest) -> Ended {
         let outbound = self.outbound(translated, self.seat().await?);
-        let wait = self.wait(Instant::now());
-        let mut reply = send(&self.target, outbound, self.to_head(wait)).await?;
+        let is_streamed = self.request.streaming && !translated.is_in_one_piece;
+        let wait = self.wait(Instant::now(), is_streamed);
+        let mut reply = send(&self.target, outbound, self.to_head(wait, is_streamed)).await?;
         reply.unpack();
         let first = wait.until(self.sending.as_deref());
         let translator = &translated.translator;
@@ -180,12 +190,14 @@ impl Attempt<'_> {
 
     /// How long the first content may take.
     pub(in crate::failover) fn limit(&self) -> Limit {
+        self.limit_of(self.request.streaming)
+    }
+
+    fn limit_of(&self, is_streamed: bool) -> Limit {
         let with = |is_reasoning| match self.request.endpoint {
             // A handshake needs no model, so reasoning models get no extra time.
             Endpoint::Realtime => self.timeouts.first_token,
-            _ => self
-                .timeouts
-                .to_first_content(self.request.streaming, is_reasoning),
+            _ => self.timeouts.to_first_content(is_streamed, is_reasoning),
         };
         Limit {
             usual: with(self.is_reasoning()),
@@ -202,18 +214,18 @@ impl Attempt<'_> {
     }
 
     /// The wait for the first content of an exchange that begins now.
-    fn wait(&self, began: Instant) -> Wait {
+    fn wait(&self, began: Instant, is_streamed: bool) -> Wait {
         Wait {
             began,
-            patience: (self.limit().usual, Stage::FirstToken),
+            patience: (self.limit_of(is_streamed).usual, Stage::FirstToken),
             idle: self.timeouts.idle,
             deadline: self.deadline,
         }
     }
 
     /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
-    fn to_head(&self, wait: Wait) -> Wait {
-        let head = self.timeouts.headers.filter(|_| self.request.streaming);
+    fn to_head(&self, wait: Wait, is_streamed: bool) -> Wait {
+        let head = self.timeouts.headers.filter(|_| is_streamed);
         match head {
             Some(head) if head < wait.patience.0 => Wait {
                 patience: (head, Stage::Headers),
@@ -252,10 +264,15 @@ impl Attempt<'_> {
         check_form(&reply.headers)?;
         let mut share = self.memory.share();
         let pace = self.pace(first);
-        let body = (reply.body, has_media_type(&reply.headers, JSON_TYPE));
+        let mut headers = reply.headers;
+        let is_json = has_media_type(&headers, JSON_TYPE);
+        let body = (reply.body, is_json);
         let received = pace.read(&mut share, body, LARGEST_ANSWER).await?;
-        let received = share.hold(received);
-        let headers = reply.headers;
+        let received = share.hold(unmarked(received));
+        if !is_json {
+            // It is, or it is no answer.
+            headers.insert(CONTENT_TYPE, JSON);
+        }
         let look = || {
             let answer = |wait| self.in_clients_words(translator, received.clone(), wait);
             let answer = match answer(None)? {
@@ -340,14 +357,19 @@ impl Attempt<'_> {
     /// An answer in events: held back until the first content, or longer if the route says so.
     async fn stream(
         &self,
-        reply: Reply,
+        mut reply: Reply,
         first: (Instant, Stage),
         translator: &ResponseTranslator,
     ) -> Result<AttemptAnswer, Failure> {
         check_form(&reply.headers)?;
         let endpoint = self.request.endpoint;
-        if has_media_type(&reply.headers, JSON_TYPE) {
-            return self.no_stream(reply, first, translator).await;
+        if !has_media_type(&reply.headers, EVENTS) {
+            // Boxed like all that is seldom needed.
+            if Box::pin(is_whole(&mut reply, first.0)).await {
+                return self.no_stream(reply, first, translator).await;
+            }
+            let events = HeaderValue::from_static(EVENTS);
+            reply.headers.insert(CONTENT_TYPE, events);
         }
         let scribe = self.is_noted.then(|| Scribe::new(endpoint));
         let is_reasoning = self.is_reasoning();

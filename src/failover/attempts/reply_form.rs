@@ -1,9 +1,14 @@
-//! Whether a reply has a form in which an answer can be.
+//! Whether a reply has a form in which an answer can be, and which.
 
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
+use tokio::time::Instant;
 
 use crate::outcome::{Defect, Outcome};
-use crate::wire::headers::{PAGE, has_media_type};
+use crate::upstream::Reply;
+use crate::wire::alarm::within;
+use crate::wire::headers::{JSON_TYPE, PAGE, has_media_type};
+use crate::wire::json::without_mark;
 
 /// A page is no answer, and what is packed in a coding that we do not know cannot be checked.
 pub(super) fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
@@ -14,6 +19,18 @@ pub(super) fn check_form(headers: &HeaderMap) -> Result<(), Outcome> {
         Some(coding) if coding != "identity" => Err(Outcome::InvalidReply(Defect::Compressed)),
         _ => Ok(()),
     }
+}
+
+/// Whether an answer of another type than that of events is JSON in one piece: by its first bytes, else by its type.
+pub(super) async fn is_whole(reply: &mut Reply, until: Instant) -> bool {
+    let begins = within(until, reply.body.begins_as_json()).await.flatten();
+    begins.unwrap_or_else(|| has_media_type(&reply.headers, JSON_TYPE))
+}
+
+/// The same without a byte order mark.
+pub(super) fn unmarked(body: Bytes) -> Bytes {
+    let mark = body.len() - without_mark(&body).len();
+    body.slice(mark..)
 }
 
 #[cfg(test)]

@@ -67,6 +67,16 @@ impl Attempt<'_> {
         self.prepare(true, translate).await.ok()?.ok()
     }
 
+    /// The request for an answer in one piece.
+    pub(super) async fn in_one_piece(&self) -> Option<UpstreamRequest> {
+        let translate = || {
+            let translated = self.translated_by(self.asking, self.body())?;
+            let whole = translated.in_one_piece();
+            whole.ok_or(Outcome::InvalidReply(Defect::Unstreamed))
+        };
+        self.prepare(true, translate).await.ok()?.ok()
+    }
+
     /// The request in the upstream's words.
     pub(in crate::failover) async fn translated(&self) -> Result<UpstreamRequest, Failure> {
         let is_read = self.delivery() != Delivery::Verbatim

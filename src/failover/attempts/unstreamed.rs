@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::attempt::Attempt;
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
 use super::error_reply::{LARGEST_ERROR, wait_asked_by};
+use super::reply_form::unmarked;
 use crate::dialect::{self, ResponseTranslator, WholeAnswer};
 use crate::failover::translation::reserve;
 use crate::outcome::{Defect, Outcome, Stage};
@@ -26,7 +27,7 @@ impl Attempt<'_> {
     ) -> Result<AttemptAnswer, Failure> {
         let (mut share, pace) = (self.memory.share(), self.pace(first));
         let body = (reply.body, true);
-        let received = pace.read(&mut share, body, LARGEST_ERROR).await?;
+        let received = unmarked(pace.read(&mut share, body, LARGEST_ERROR).await?);
         let wait = wait_asked_by(&reply.headers);
         offload::at_once(received.len(), || {
             match self.in_clients_words(translator, received.clone(), wait)? {
