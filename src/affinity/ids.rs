@@ -40,8 +40,8 @@ const NO_REFERENCES: [&str; 3] = ["metadata", "attributes", "model"];
 const LONGEST: usize = 256;
 
 /// How ids begin that no chat refers to: those of answers, conversations and what belongs to them, of batches, assistants,
-/// their threads and runs, and of vector stores.
-const NOT_IN_CHATS: [&str; 13] = [
+/// their threads and runs, of Claude's calls, and of vector stores.
+const NOT_IN_CHATS: [&str; 15] = [
     "asst_",
     "batch_",
     "chatcmpl-",
@@ -52,8 +52,10 @@ const NOT_IN_CHATS: [&str; 13] = [
     "resp_",
     "rs_",
     "run_",
+    "srvtoolu_",
     "step_",
     "thread_",
+    "toolu_",
     "vs_",
 ];
 
@@ -332,7 +334,7 @@ mod tests {
         ] {
             assert!(may_be_in_chats(id), "{id}");
         }
-        for id in ["resp_12", "msg_12", "batch_12"] {
+        for id in ["resp_12", "msg_12", "batch_12", "toolu_12"] {
             assert!(!may_be_in_chats(id), "{id}");
         }
     }

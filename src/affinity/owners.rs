@@ -67,6 +67,9 @@ impl Affinity {
         if !self.with(|known| known.may_be_named_by(request.endpoint)) {
             return None;
         }
+        if let Some(id) = request.goes_on_after() {
+            return self.owner_of(id);
+        }
         let mentioned = |id: &str| self.owner_of(id);
         ids::in_path(&request.path).find_map(mentioned).or_else(|| {
             let ids = match request.endpoint {

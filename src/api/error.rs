@@ -31,8 +31,16 @@ struct ErrorObject<'a> {
     kind: &'static str,
     param: Option<&'static str>,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     attempts: &'a [AttemptReport],
+}
+
+/// Where Anthropic's SDKs look for the code after which they send the whole conversation.
+#[derive(Serialize)]
+struct Details {
+    error_code: &'static str,
 }
 
 /// The body of an error response. It is written as it is: a tree of values would cost as much as the rest of a refusal.
@@ -125,6 +133,9 @@ impl ErrorResponse {
             kind,
             param: self.param,
             code: self.code,
+            details: (self.code == "thread_not_found").then_some(Details {
+                error_code: self.code,
+            }),
             attempts: &self.attempts,
         }
     }

@@ -96,7 +96,11 @@ fn of_ours(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> Option<Er
 
 fn of_upstreams(exhausted: &Exhausted, message: &dyn Fn(&str) -> String) -> ErrorResponse {
     let wait = wait(exhausted);
-    if is_throttled(exhausted) {
+    if exhausted.is_in_thread {
+        let summary =
+            "the upstream that has the thread did not answer; send the whole conversation";
+        ErrorResponse::new(404, "thread_not_found", message(summary)).about("thread")
+    } else if is_throttled(exhausted) {
         let message = message("every upstream is rate limited");
         ErrorResponse::new(429, "rate_limit_exceeded", message).after(wait)
     } else if let Some(attention) = attention(exhausted) {

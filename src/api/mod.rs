@@ -206,6 +206,11 @@ impl Api {
             record.read(request.received_at);
             admit::admit(client, &request, record)?;
             request.pinned_to = self.failover.owner(&request).await;
+            if request.pinned_to.is_none()
+                && let Some(id) = request.goes_on_after()
+            {
+                return Err(Rejection::NoThread(id.to_owned()));
+            }
             if request.endpoint == Endpoint::Other {
                 // Boxed like all that is seldom needed, so that others do not carry room for it.
                 return Box::pin(self.forward(&request, record)).await;

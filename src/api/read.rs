@@ -92,6 +92,9 @@ pub(super) fn request(
             alternatives: seen.alternatives,
             max_output: seen.max_output,
             store: seen.store,
+            thread: seen
+                .thread
+                .filter(|_| record.endpoint == Endpoint::Messages),
             pinned_to: None,
             session: seen.session,
             retries: hints.retries,

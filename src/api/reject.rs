@@ -73,6 +73,8 @@ pub(super) enum Rejection {
     Unstored(String),
     /// The path names this answer, which was translated.
     NoSuchResponse(String),
+    /// The request goes on after this message, and nobody is known to have what was said before.
+    NoThread(String),
     Exhausted(Box<Unanswered>),
     Stopping,
     Panicked,
@@ -251,6 +253,7 @@ impl Rejection {
             Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
             Self::Unstored(id) => unstored(id),
             Self::NoSuchResponse(id) => ErrorResponse::new(404, "response_not_found", not_found("Response", id)),
+            Self::NoThread(id) => no_thread(id),
             Self::Exhausted(unanswered) => {
                 exhausted::error_response(&unanswered.exhausted, &unanswered.model)
             }
@@ -359,6 +362,13 @@ fn unstored(id: &str) -> ErrorResponse {
 
 fn not_found(what: &str, id: &str) -> String {
     format!("{what} with id '{id}' not found: it was translated, and nobody stores it")
+}
+
+/// In Anthropic's words, after which clients send the conversation again.
+fn no_thread(id: &str) -> ErrorResponse {
+    let message =
+        format!("no upstream is known to have the thread of `{id}`; send the whole conversation");
+    ErrorResponse::new(404, "thread_not_found", message).about("thread")
 }
 
 fn packed_wrongly(error: &CodingError) -> ErrorResponse {

@@ -76,6 +76,7 @@ pub(super) fn request(
         alternatives: Vec::new(),
         max_output: 0,
         store: None,
+        thread: None,
         pinned_to: None,
         // The conversation is known only from its frames, so any candidate will do.
         session: Some(fastrand::u64(..)),

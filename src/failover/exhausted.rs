@@ -24,6 +24,8 @@ pub struct Exhausted {
     pub is_network_lost: bool,
     /// The only upstream that could have answered, because it owns an object that the request refers to.
     pub pinned_to: Option<UpstreamId>,
+    /// Whether that is the conversation so far, which the client can send again.
+    pub is_in_thread: bool,
     /// Why the request could not be translated, and where.
     pub fault: Option<Fault>,
     /// The upstream error that rejects the request.
@@ -122,6 +124,7 @@ mod tests {
                 retry_in: None,
                 is_network_lost: false,
                 pinned_to: None,
+                is_in_thread: false,
                 fault: None,
                 error: None,
             }

@@ -110,6 +110,7 @@ impl AttemptLog {
             retry_in: plan.retry_in(now),
             is_network_lost: plan.is_network_lost(),
             pinned_to: plan.pinned_to().cloned(),
+            is_in_thread: plan.is_in_thread(),
         }
     }
 
@@ -126,6 +127,7 @@ impl AttemptLog {
             retry_in: back_at.min().map(|at| at.saturating_duration_since(now)),
             is_network_lost: asked.iter().any(|target| target.health.is_network_lost()),
             pinned_to: pinned_to.cloned(),
+            is_in_thread: false,
         }
     }
 }

@@ -23,7 +23,7 @@ pub use client_api::ClientApi;
 pub use credential::ClientCredential;
 pub use id::RequestId;
 pub use needs::Needs;
-pub use peek::{Peek, UNSTORED, peek};
+pub use peek::{Peek, Thread, UNSTORED, peek};
 pub use progress::Progress;
 pub use session::Session;
 pub use tokens::{tokens_in, tokens_of_size};
@@ -74,6 +74,8 @@ pub struct ModelRequest {
     pub max_output: u64,
     /// Whether the client wants the answer to be stored; `None` leaves that to the API.
     pub store: Option<bool>,
+    /// The thread that it is part of.
+    pub thread: Option<Thread>,
     /// The owner of an object that it refers to: no other upstream can serve it.
     pub pinned_to: Option<UpstreamId>,
     /// The number of its conversation, if the client says which one it is.
@@ -145,6 +147,14 @@ impl ModelRequest {
             .any(|name| name.as_str().starts_with("x-stainless-"))
     }
 
+    /// The message after which it goes on, if the upstream has the conversation so far, and the request has it not.
+    pub fn goes_on_after(&self) -> Option<&str> {
+        match &self.thread {
+            Some(Thread::After(id)) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Whether the upstream stores its answer, or something in it, so that it can be referred to later.
     pub fn is_kept(&self) -> bool {
         match self.endpoint {
@@ -153,7 +163,7 @@ impl ModelRequest {
             Endpoint::ChatCompletions => {
                 self.store == Some(true) || self.demands.contains(Ability::Audio)
             }
-            Endpoint::Messages => media::may_run_code(&self.body),
+            Endpoint::Messages => self.thread.is_some() || media::may_run_code(&self.body),
             _ => false,
         }
     }

@@ -14,6 +14,15 @@ pub const UNSTORED: &str = "resp_unstored_";
 /// The longest list of fallbacks that is read, in bytes.
 const LONGEST_LIST: usize = 16 << 10;
 
+/// A conversation that the upstream keeps (Anthropic's `thread`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Thread {
+    /// It begins with this request.
+    New,
+    /// The upstream has it up to the message with this id; the request has only what is new.
+    After(String),
+}
+
 /// What routing needs to know of a JSON body.
 #[derive(Debug, Default)]
 pub struct Peek {
@@ -31,6 +40,8 @@ pub struct Peek {
     pub store: Option<bool>,
     /// The answer that it goes on from, if nobody has that.
     pub unstored: Option<String>,
+    /// The thread that it is part of.
+    pub thread: Option<Thread>,
     /// A fingerprint of the field that names the conversation or its user.
     pub session: Option<u64>,
     /// The models to which it lets the upstream itself fall back; an empty name stands for one that cannot be read.
@@ -41,7 +52,7 @@ wanted!(
     /// The fields that are looked at, as they were written.
     #[expect(non_snake_case, reason = "Vercel writes it so")]
     Fields:
-    model, stream, store, previous_response_id,
+    model, stream, store, previous_response_id, thread,
     reasoning, reasoning_effort, thinking, enable_thinking, thinking_budget, think, chat_template_kwargs,
     prompt_cache_key, user, safety_identifier,
     tools, functions, input, response_format, text, output_config, modalities,
@@ -79,6 +90,12 @@ impl Fields<'_> {
     fn unstored(&self) -> Option<String> {
         let id = self.previous_response_id.text()?;
         id.starts_with(UNSTORED).then(|| id.into_owned())
+    }
+
+    fn thread(&self) -> Option<Thread> {
+        let thread = self.thread.get().map(tree).filter(Value::is_object)?;
+        let before = thread["previous_message_id"].as_str();
+        Some(before.map_or(Thread::New, |id| Thread::After(id.to_owned())))
     }
 
     /// The most tokens that any of its fields allows.
@@ -200,6 +217,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, serde_json::Error> {
         max_output: fields.max_output(),
         store: fields.store.get().map(|raw| raw == "true"),
         unstored: fields.unstored(),
+        thread: fields.thread(),
         reasoning: fields.asks_to_think(),
         session: session.map(|raw| fingerprint(raw.as_bytes())),
         model,

@@ -79,6 +79,7 @@ mod streaming;
 mod supervision;
 mod surroundings;
 mod telling;
+mod threads;
 mod three_apis;
 mod timers;
 mod tls;

@@ -36,7 +36,10 @@ fn of_chat(body: &Value) -> Option<&'static str> {
 fn of_message(body: &Value) -> Option<&'static str> {
     let formats = [&body["output_config"]["format"], &body["output_format"]];
     let has_format = formats.iter().any(|format| !format.is_null());
-    first([(has_format, "json")]).or_else(|| of_messages(&body["messages"]))
+    // Only the provider keeps the conversation, and its own part of the answer.
+    let is_kept_there = !body["thread"].is_null();
+    first([(has_format, "json"), (is_kept_there, "stored")])
+        .or_else(|| of_messages(&body["messages"]))
 }
 
 /// The first obstacle that is there.
@@ -135,5 +138,7 @@ mod tests {
         assert_eq!(message(begun), Some("prefill"));
         let schema = r#"{"messages":[],"output_config":{"format":{"type":"json_schema"}}}"#;
         assert_eq!(message(schema), Some("json"));
+        let thread = r#"{"messages":[],"thread":{"type":"create"}}"#;
+        assert_eq!(message(thread), Some("stored"));
     }
 }

@@ -26,11 +26,7 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     };
     let fields = &mut body;
     let mut dropped = Dropped::nothing(Api::Messages);
-    let is_said =
-        |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
-    if is_said(&take(fields, "container")) || is_said(&take(fields, "mcp_servers")) {
-        return Err(Unsaid("containers and MCP servers"));
-    }
+    refuse(fields)?;
     let mut turns = instructions(take(fields, "system"));
     let Value::Array(messages) = take(fields, "messages") else {
         return Err(Unsaid("a list of messages"));
@@ -74,6 +70,27 @@ pub fn read_request(body: Value) -> Result<Conversation, Unsaid> {
     };
     conversation.dropped.rest(fields);
     Ok(conversation)
+}
+
+/// Refuses what only Anthropic has.
+fn refuse(fields: &mut Object) -> Result<(), Unsaid> {
+    let mut has = |name: &str| {
+        let value = take(fields, name);
+        !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty())
+    };
+    if has("container") || has("mcp_servers") {
+        return Err(Unsaid("containers and MCP servers"));
+    }
+    // A summary is wanted, which Claude signs; an answer would be paid for nothing.
+    if has("compaction") {
+        return Err(Unsaid("compaction"));
+    }
+    // Only the provider knows the conversation so far.
+    let thread = fields.get("thread");
+    if thread.is_some_and(|thread| !thread["previous_message_id"].is_null()) {
+        return Err(Unsaid("thread"));
+    }
+    Ok(())
 }
 
 /// The instructions at the beginning.

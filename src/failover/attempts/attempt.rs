@@ -171,9 +171,17 @@ impl Attempt<'_> {
         if is_rejection && (translated.is_rewritten || self.is_fallback()) {
             return Err(Failure::doubtful(answer));
         }
-        answer.is_kept = is_success && self.request.is_kept() && !translator.changes();
+        answer.is_kept = is_success && self.keeps() && !translator.changes();
         answer.dropped.clone_from(&translated.dropped);
         Ok(Box::new(answer))
+    }
+
+    /// Whether its upstream stores something of the answer. Providers that copy Anthropic's API have other models, and may
+    /// answer without a thread though one is asked for.
+    fn keeps(&self) -> bool {
+        let model = self.target.candidate.model_for(self.request.model_name());
+        let has_threads = model.contains("claude");
+        self.request.is_kept() && (self.request.thread.is_none() || has_threads)
     }
 
     /// What is sent, with its seat at the upstream.

@@ -95,6 +95,11 @@ impl<'a> AttemptPlan<'a> {
         self.request.pinned_to
     }
 
+    /// Whether only an upstream has the conversation so far.
+    pub(in crate::failover) fn is_in_thread(&self) -> bool {
+        self.request.is_in_thread
+    }
+
     /// Why the request could not be translated, and where.
     pub(in crate::failover) fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

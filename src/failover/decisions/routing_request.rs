@@ -22,6 +22,8 @@ pub struct RoutingRequest<'a> {
     pub has_credential: bool,
     /// The owner of an object that it refers to.
     pub pinned_to: Option<&'a UpstreamId>,
+    /// Whether only an upstream has the conversation so far.
+    pub is_in_thread: bool,
     /// The only upstream that it wants to be served by.
     pub only: Option<&'a UpstreamId>,
 }
@@ -37,6 +39,7 @@ impl<'a> RoutingRequest<'a> {
             needs: Needs::default(),
             has_credential: false,
             pinned_to: None,
+            is_in_thread: false,
             only: None,
             continuation: Continuation::Off,
         }
@@ -51,6 +54,7 @@ impl<'a> RoutingRequest<'a> {
             needs: request.needs(),
             has_credential: request.credential.is_some(),
             pinned_to: request.pinned_to.as_ref(),
+            is_in_thread: request.goes_on_after().is_some(),
             only: request.control.only.as_ref(),
             continuation: Continuation::Off,
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use super::provider_state::{is_reasoning, leave_thoughts};
+use super::provider_state::{is_reasoning, is_whole, leave_thoughts};
 use super::turns::Turns;
 use crate::catalogue::{Facts, Sampling, Thinking, Unthinking, claude_facts};
 use crate::dialect::adapt::fields::{self, read, replace};
@@ -84,9 +84,11 @@ impl Request<'_> {
 
     /// Puts in order what would be refused: calls and their results in the history, and the schemas of tools.
     fn repair(&mut self) {
-        self.change_turns(|turns| {
-            turns.repair(plain_id);
-        });
+        if is_whole(&self.fields) {
+            self.change_turns(|turns| {
+                turns.repair(plain_id);
+            });
+        }
         self.is_changed |= replace(&mut self.fields, "tools", schemas::of_message);
     }
 

@@ -19,7 +19,9 @@ pub(in crate::dialect::adapt) fn strip_provider_state(body: &[u8]) -> Option<(By
     if turns.retain(|block| !is_reasoning(block)) {
         dropped.push("messages.thinking".to_owned());
     }
-    turns.repair(plain_id);
+    if is_whole(&fields) {
+        turns.repair(plain_id);
+    }
     let messages = turns.written();
     let is_changed = messages.is_some();
     if let Some(messages) = messages {
@@ -34,6 +36,12 @@ pub(in crate::dialect::adapt) fn strip_provider_state(body: &[u8]) -> Option<(By
     let is_changed_at_all = is_changed || !dropped.is_empty();
     let body = is_changed_at_all.then(|| serde_json::to_vec(&fields).ok())??;
     Some((body.into(), dropped))
+}
+
+/// Whether no part of the conversation is only at the provider: then a result without a call is none.
+pub(super) fn is_whole(fields: &Fields<'_>) -> bool {
+    let thread: Value = read(fields, "thread").unwrap_or_default();
+    thread["previous_message_id"].is_null()
 }
 
 fn thinking_of(fields: &Fields<'_>) -> Value {
