@@ -14,7 +14,7 @@ use super::path::Path;
 use super::record::RequestRecord;
 use super::reject::Rejection;
 use crate::catalogue::facts;
-use crate::request::{Endpoint, ModelRequest, Peek, UNSTORED, peek};
+use crate::request::{Endpoint, ModelRequest, Peek, Thread, UNSTORED, peek};
 use crate::wire::body::{Patience, read_into};
 use crate::wire::coding::{is_known, unpack};
 use crate::wire::json::{ModelField, insert_model, replace_model};
@@ -73,6 +73,12 @@ pub(super) fn request(
         if seen.reasoning || facts(named).thinks {
             record.progress.thinking_begins();
         }
+        let thread = seen
+            .thread
+            .filter(|_| record.endpoint == Endpoint::Messages);
+        let mut control = hints.control;
+        // A message can be gone on from once, and whoever fails here goes on elsewhere with the whole conversation.
+        control.is_once |= matches!(thread, Some(Thread::After(_)));
         Ok(ModelRequest {
             id: record.id.clone(),
             trace: record.trace,
@@ -92,14 +98,12 @@ pub(super) fn request(
             alternatives: seen.alternatives,
             max_output: seen.max_output,
             store: seen.store,
-            thread: seen
-                .thread
-                .filter(|_| record.endpoint == Endpoint::Messages),
+            thread,
             pinned_to: None,
             session: seen.session,
             retries: hints.retries,
             patience: hints.patience.or_else(|| record.expected_patience()),
-            control: hints.control,
+            control,
         })
     }
 }

@@ -295,7 +295,7 @@ impl ErrorFields {
         !self.words.is_empty() && self.is_mere_status()
     }
 
-    /// Whether a 404 is about something that the request refers to, rather than about the model: `Conversation with id
+    /// Whether a 404 or 409 is about something that the request refers to, rather than about the model: `Conversation with id
     /// 'conv_1' not found.`, `No such File object: file-1`, Anthropic's `thread_not_found`.
     pub(super) fn is_about_reference(&self) -> bool {
         self.message.contains(" with id ")

@@ -168,7 +168,7 @@ fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) ->
             is_daily: false,
         },
         402 => Outcome::QuotaExhausted { status },
-        404 | 410 if error.is_about_reference() => Outcome::RejectedRequest { status },
+        404 | 409 | 410 if error.is_about_reference() => Outcome::RejectedRequest { status },
         404 if error.is_path_missing() => Outcome::EndpointMissing { status },
         404 | 410 => Outcome::ModelUnavailable { status },
         405 => Outcome::EndpointMissing { status },
@@ -184,7 +184,7 @@ fn by_status(status: u16, retry_after: Option<Duration>, error: &ErrorFields) ->
             status,
             retry_after,
         },
-        // Another request is in the way, and this one refers to nothing.
+        // Another request is in the way.
         409 => Outcome::Overloaded {
             status,
             retry_after: briefly,

@@ -106,6 +106,8 @@ const REFUSALS: &str = r#"
 403 quota_exhausted {"code":30001,"message":"Sorry, your account balance is insufficient","data":null}
 429 quota_exhausted {"error":{"code":"1113","message":"no balance"}}
 400 unauthorized {"type":"error","error":{"type":"invalid_request_error","message":"This organization has been disabled."}}
+404 rejected {"type":"error","error":{"type":"not_found_error","message":"No usable thread","details":{"error_code":"thread_not_found"}}}
+409 rejected {"type":"error","error":{"type":"invalid_request_error","message":"Already continued","details":{"error_code":"thread_already_continued"}}}
 400 model_unavailable {"message":"The provided model identifier is invalid."}
 429 quota_exhausted {"message":"Too many tokens per day, please wait before trying again."}
 500 quota_exhausted {"error":{"code":"insufficient_quota","message":"m"}}
