@@ -23,6 +23,7 @@ mod reject;
 mod respond;
 mod revocation;
 mod stopping;
+mod stored;
 mod story;
 mod stream;
 mod upgrade;

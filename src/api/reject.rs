@@ -13,6 +13,7 @@ use super::limited;
 use super::rate_headers;
 use super::record::RequestRecord;
 use super::stopping;
+use super::stored;
 use super::story;
 use crate::browser::{METHODS, Refused};
 use crate::clients::{Client, Exceeded};
@@ -250,10 +251,10 @@ impl Rejection {
             )
             .after(Duration::from_secs(1)),
             Self::TooBusy => too_busy(),
-            Self::OwnerUnavailable(owner) => owner_unavailable_error(owner),
-            Self::Unstored(id) => unstored(id),
-            Self::NoSuchResponse(id) => ErrorResponse::new(404, "response_not_found", not_found("Response", id)),
-            Self::NoThread(id) => no_thread(id),
+            Self::OwnerUnavailable(owner) => stored::owner_unavailable(owner),
+            Self::Unstored(id) => stored::unstored(id),
+            Self::NoSuchResponse(id) => stored::no_response(id),
+            Self::NoThread(id) => stored::no_thread(id),
             Self::Exhausted(unanswered) => {
                 exhausted::error_response(&unanswered.exhausted, &unanswered.model)
             }
@@ -345,30 +346,6 @@ fn no_memory(why: NoMemory) -> ErrorResponse {
             "the request takes more memory than one request may have (limits.memory in the proxy's configuration)",
         ),
     }
-}
-
-fn owner_unavailable_error(owner: &UpstreamId) -> ErrorResponse {
-    let message = format!(
-        "what the request refers to lives at {owner}, to which no route of the proxy leads any more"
-    );
-    ErrorResponse::new(404, "owner_unavailable", message)
-}
-
-/// After these words of `OpenAI`'s, clients send the conversation again.
-fn unstored(id: &str) -> ErrorResponse {
-    let message = not_found("Previous response", id) + "; send the whole conversation";
-    ErrorResponse::new(400, "previous_response_not_found", message).about("previous_response_id")
-}
-
-fn not_found(what: &str, id: &str) -> String {
-    format!("{what} with id '{id}' not found: it was translated, and nobody stores it")
-}
-
-/// In Anthropic's words, after which clients send the conversation again.
-fn no_thread(id: &str) -> ErrorResponse {
-    let message =
-        format!("no upstream is known to have the thread of `{id}`; send the whole conversation");
-    ErrorResponse::new(404, "thread_not_found", message).about("thread")
 }
 
 fn packed_wrongly(error: &CodingError) -> ErrorResponse {

@@ -6,6 +6,7 @@ mod reads_answers;
 mod reads_oddities;
 mod reads_requests;
 mod thinks;
+mod threads;
 mod writes_answers;
 mod writes_requests;
 mod writes_tools;

@@ -386,14 +386,6 @@ fn what_only_anthropic_has_is_named() {
             "hosted tools",
         ),
         (json!({"messages": [], "max_tokens": 0}), "max_tokens of 0"),
-        (
-            json!({"messages": [], "compaction": {"type": "summarize"}}),
-            "compaction",
-        ),
-        (
-            json!({"messages": [], "thread": {"type": "continue", "previous_message_id": "msg_1"}}),
-            "thread",
-        ),
         (json!({"messages": paused}), "content of this kind"),
     ] {
         assert_eq!(
