@@ -73,12 +73,9 @@ pub(super) fn request(
         if seen.reasoning || facts(named).thinks {
             record.progress.thinking_begins();
         }
-        let thread = seen
-            .thread
-            .filter(|_| record.endpoint == Endpoint::Messages);
         let mut control = hints.control;
         // A message can be gone on from once, and whoever fails here goes on elsewhere with the whole conversation.
-        control.is_once |= matches!(thread, Some(Thread::After(_)));
+        control.is_once |= matches!(seen.thread, Some(Thread::After(_)));
         Ok(ModelRequest {
             id: record.id.clone(),
             trace: record.trace,
@@ -98,7 +95,7 @@ pub(super) fn request(
             alternatives: seen.alternatives,
             max_output: seen.max_output,
             store: seen.store,
-            thread,
+            thread: seen.thread,
             pinned_to: None,
             session: seen.session,
             retries: hints.retries,
@@ -160,6 +157,7 @@ fn look_into(
     {
         return Err(Rejection::Unstored(id));
     }
+    seen.thread = seen.thread.filter(|_| endpoint == Endpoint::Messages);
     match &seen.model {
         Some(field) if !field.name.is_empty() => Ok(seen),
         None if endpoint.may_lack_a_model() => Ok(seen),
@@ -180,7 +178,10 @@ fn guess(method: &Method, headers: &HeaderMap, body: &Bytes) -> Result<Peek, Rej
         return Ok(Peek::default());
     }
     if !headers::has_media_type(headers, "multipart/form-data") {
-        return Ok(peek(body).unwrap_or_default());
+        return Ok(Peek {
+            thread: None,
+            ..peek(body).unwrap_or_default()
+        });
     }
     let model = multipart::model(headers, body)?;
     Ok(Peek {
