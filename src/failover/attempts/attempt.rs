@@ -9,14 +9,12 @@ use tokio::time::Instant;
 
 use super::clients_account::about_clients_account;
 use super::commit::{Committed, Hold, hold};
-use super::deadline::{Deadline, Wait};
+use super::deadline::Deadline;
 use super::ending::{AttemptAnswer, AttemptBody, Ended, Failure};
 use super::error_reply::wait_asked_by;
 use super::events::EventStream;
 use super::handshake;
-use super::in_flight::Limit;
 use super::outbound::{outbound_as, seat, send, traced};
-use super::pace::Pace;
 use super::reply_form::{check_form, is_whole, unmarked};
 use super::secrets::Secrets;
 use super::timers::StreamTimeouts;
@@ -29,7 +27,6 @@ use crate::failover::translation::reserve;
 use crate::outcome::{Defect, Outcome, Stage};
 use crate::request::{Endpoint, ModelRequest};
 use crate::upstream::{Outbound, Reply, Seat};
-use crate::wire::body::Patience;
 use crate::wire::headers::{EVENTS, JSON, JSON_TYPE, has_media_type};
 use crate::wire::memory::{Memory, NoMemory};
 use crate::wire::offload;
@@ -196,69 +193,8 @@ impl Attempt<'_> {
         outbound
     }
 
-    /// How long the first content may take.
-    pub(in crate::failover) fn limit(&self) -> Limit {
-        self.limit_of(self.request.streaming)
-    }
-
-    fn limit_of(&self, is_streamed: bool) -> Limit {
-        let with = |is_reasoning| match self.request.endpoint {
-            // A handshake needs no model, so reasoning models get no extra time.
-            Endpoint::Realtime => self.timeouts.first_token,
-            _ => self.timeouts.to_first_content(is_streamed, is_reasoning),
-        };
-        Limit {
-            usual: with(self.is_reasoning()),
-            reasoning: with(true),
-        }
-    }
-
     fn is_fallback(&self) -> bool {
         self.target.candidate.model.is_some() && !self.is_first_choice
-    }
-
-    fn is_reasoning(&self) -> bool {
-        self.thinks || self.request.progress.thinks()
-    }
-
-    /// The wait for the first content of an exchange that begins now.
-    fn wait(&self, began: Instant, is_streamed: bool) -> Wait {
-        Wait {
-            began,
-            patience: (self.limit_of(is_streamed).usual, Stage::FirstToken),
-            idle: self.timeouts.idle,
-            deadline: self.deadline,
-        }
-    }
-
-    /// The head of a stream has its own timer; the head of a whole answer comes when the answer is complete.
-    fn to_head(&self, wait: Wait, is_streamed: bool) -> Wait {
-        let head = self.timeouts.headers.filter(|_| is_streamed);
-        match head {
-            Some(head) if head < wait.patience.0 => Wait {
-                patience: (head, Stage::Headers),
-                ..wait
-            },
-            _ => wait,
-        }
-    }
-
-    pub(super) fn to_the_end(&self) -> Patience {
-        Patience {
-            idle: self.timeouts.idle,
-            until: self.deadline.until(),
-        }
-    }
-
-    pub(super) fn pace(&self, first: (Instant, Stage)) -> Pace {
-        let is_reasoning = self.is_reasoning();
-        Pace::new(
-            first,
-            self.limit().usual,
-            self.timeouts.silence(is_reasoning),
-            self.timeouts.between_content(is_reasoning),
-            self.deadline.until(),
-        )
     }
 
     /// An answer in one piece. It is received whole before the client gets any of it, so that every defect can fail

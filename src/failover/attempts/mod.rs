@@ -4,7 +4,8 @@
 //! rewrite, outbound      what is sent
 //! attempt, handshake     sends it, waits, and checks the reply (handshake: to open a WebSocket)
 //! without                asks once more without fields that the upstream does not know
-//! deadline, pace, timers how long the head, an answer in one piece, and a stream may take
+//! patience, deadline, pace, timers
+//!                        how long the head, an answer in one piece, and a stream may take
 //! reply_form             whether a reply can be an answer
 //! unstreamed             JSON in place of the events that were asked for
 //! error_reply, attempt_errors, clients_account, secrets
@@ -32,6 +33,7 @@ pub(super) mod in_flight;
 pub(super) mod opening;
 pub(super) mod outbound;
 pub(super) mod pace;
+mod patience;
 mod renewed_key;
 mod reply_form;
 mod rewrite;
