@@ -93,9 +93,9 @@ fn faded(mut likely: [f32; 4], at: u32, now: Tick, change: f32) -> [f32; 4] {
 }
 
 fn pack(likely: [f32; 4], at: u32) -> u64 {
-    let sum: f32 = likely.iter().sum();
+    let scale = WHOLE / likely.iter().sum::<f32>();
     // Nothing is negative, so this rounds; `round` is a call on processors of before 2008.
-    let part = |index: usize| (likely[index] / sum * WHOLE + 0.5) as u64;
+    let part = |index: usize| u64::from((likely[index] * scale + 0.5) as u16);
     part(1) << 52 | part(2) << 40 | part(3) << 28 | u64::from(at) & 0xfff_ffff
 }
 
