@@ -11,6 +11,9 @@ const TEXTS: [(&str, &str); 3] = [
     ("signature", "signature_delta"),
 ];
 
+/// What of a message is known only at its end: SDKs take it from there, and null where it is missing.
+const ENDS: [&str; 4] = ["stop_reason", "stop_sequence", "stop_details", "container"];
+
 /// The events. Whatever stands beside what is said is kept as it is. `None`: it is no message.
 pub fn as_events(message: &[u8]) -> Option<Vec<u8>> {
     let mut message: Value = serde_json::from_slice(message).ok()?;
@@ -19,10 +22,22 @@ pub fn as_events(message: &[u8]) -> Option<Vec<u8>> {
         return None;
     };
     let mut end = json!({});
-    for name in ["stop_reason", "stop_sequence"] {
+    for name in ENDS {
         end[name] = fields.insert(name.into(), Value::Null).unwrap_or_default();
     }
-    let usage = fields.get("usage").cloned();
+    // SDKs look into it, also where the upstream says nothing.
+    let mut usage = json!({ "input_tokens": 0, "output_tokens": 0 });
+    if let (Some(all), Some(Value::Object(said))) = (usage.as_object_mut(), fields.remove("usage"))
+    {
+        all.extend(said);
+    }
+    let mut begun = usage.clone();
+    begun["output_tokens"] = 0.into();
+    fields.insert("usage".into(), begun);
+    let mut ended = json!({ "type": "message_delta", "delta": end, "usage": usage });
+    if let Some(management) = fields.remove("context_management") {
+        ended["context_management"] = management;
+    }
     let mut out = Vec::new();
     tell(
         &json!({ "type": "message_start", "message": message }),
@@ -42,11 +57,7 @@ pub fn as_events(message: &[u8]) -> Option<Vec<u8>> {
             &mut out,
         );
     }
-    let usage = usage.unwrap_or_default();
-    tell(
-        &json!({ "type": "message_delta", "delta": end, "usage": usage }),
-        &mut out,
-    );
+    tell(&ended, &mut out);
     tell(&json!({ "type": "message_stop" }), &mut out);
     Some(out)
 }
@@ -82,6 +93,13 @@ mod tests {
     use super::as_events;
     use crate::wire::sse;
 
+    fn events(message: &Value) -> Vec<Value> {
+        let events = as_events(message.to_string().as_bytes()).unwrap();
+        let data = sse::events(&events).filter_map(|event| event.data);
+        data.map(|data| serde_json::from_slice(&data).unwrap())
+            .collect()
+    }
+
     #[test]
     fn nothing_of_a_whole_message_is_lost_in_its_events() {
         let result = json!({ "type": "web_search_tool_result", "tool_use_id": "s", "content": [{ "title": "t" }] });
@@ -93,17 +111,18 @@ mod tests {
                 { "type": "text", "text": "Hi", "citations": [{ "url": "u" }] },
                 { "type": "tool_use", "id": "c", "name": "f", "input": { "a": 1 } },
             ],
-            "stop_reason": "tool_use", "stop_sequence": null, "usage": { "output_tokens": 5 } });
-        let events = as_events(message.to_string().as_bytes()).unwrap();
-        let data = sse::events(&events).filter_map(|event| event.data);
-        let all: Vec<Value> = data
-            .map(|data| serde_json::from_slice(&data).unwrap())
-            .collect();
+            "stop_reason": "tool_use", "stop_sequence": null, "usage": { "input_tokens": 3, "output_tokens": 5 } });
+        let all = events(&message);
         let of = |kind: &'static str| all.iter().filter(move |event| event["type"] == kind);
         let start = &all[0]["message"];
         assert_eq!(
-            json!([start["id"], start["content"], start["stop_reason"]]),
-            json!(["m1", [], null])
+            json!([
+                start["id"],
+                start["content"],
+                start["stop_reason"],
+                start["usage"]
+            ]),
+            json!(["m1", [], null, { "input_tokens": 3, "output_tokens": 0 }])
         );
         let deltas: Vec<Value> = of("content_block_delta")
             .map(|event| json!([event["index"], event["delta"]]))
@@ -136,12 +155,30 @@ mod tests {
             &json!({ "type": "tool_use", "id": "c", "name": "f", "input": {} })
         );
         let end = of("message_delta").next().unwrap();
-        assert_eq!(
-            end["delta"],
-            json!({ "stop_reason": "tool_use", "stop_sequence": null })
-        );
+        assert_eq!(end["delta"]["stop_reason"], "tool_use");
         assert_eq!(end["usage"], message["usage"]);
         assert_eq!(all.last().unwrap()["type"], "message_stop");
+    }
+
+    /// SDKs take this from the end of a stream, whatever its beginning says.
+    #[test]
+    fn why_a_message_ends_is_said_where_it_ends() {
+        let (details, container) = (json!({ "category": "cyber" }), json!({ "id": "c" }));
+        let message = json!({ "content": [], "stop_reason": "refusal", "stop_sequence": null, "stop_details": details,
+            "container": container, "context_management": { "applied_edits": [] }, "usage": null });
+        let all = events(&message);
+        let none = json!({ "input_tokens": 0, "output_tokens": 0 });
+        let delta = json!({ "stop_reason": "refusal", "stop_sequence": null, "stop_details": details, "container": container });
+        assert_eq!(
+            all[1],
+            json!({ "type": "message_delta", "delta": delta, "usage": none,
+                "context_management": { "applied_edits": [] } })
+        );
+        let start = &all[0]["message"];
+        assert_eq!(
+            json!([start["usage"], start["stop_details"], start["container"]]),
+            json!([none, null, null])
+        );
     }
 
     #[test]

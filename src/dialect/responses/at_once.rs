@@ -4,46 +4,21 @@ use serde_json::{Value, json};
 
 use super::numbered::Numbered;
 
-/// A kind of the parts of an item.
-struct Parts {
-    /// The list of an item, and the number of a part in it.
-    list: (&'static str, &'static str),
-    kind: &'static str,
-    /// The field with its text.
-    field: &'static str,
-    /// How the events of the part are called, and those of its text.
-    events: (&'static str, &'static str),
-}
-
-const CONTENT: (&str, &str) = ("content", "content_index");
-const PARTS: [Parts; 4] = [
-    Parts {
-        list: ("summary", "summary_index"),
-        kind: "summary_text",
-        field: "text",
-        events: (
-            "response.reasoning_summary_part",
-            "response.reasoning_summary_text",
-        ),
-    },
-    Parts {
-        list: CONTENT,
-        kind: "reasoning_text",
-        field: "text",
-        events: ("response.content_part", "response.reasoning_text"),
-    },
-    Parts {
-        list: CONTENT,
-        kind: "output_text",
-        field: "text",
-        events: ("response.content_part", "response.output_text"),
-    },
-    Parts {
-        list: CONTENT,
-        kind: "refusal",
-        field: "refusal",
-        events: ("response.content_part", "response.refusal"),
-    },
+/// The lists of an item, how the events call the number of a part in each, and how those about a part are called.
+const LISTS: [(&str, &str, &str); 2] = [
+    (
+        "summary",
+        "summary_index",
+        "response.reasoning_summary_part",
+    ),
+    ("content", "content_index", "response.content_part"),
+];
+/// The kinds of parts, the field with the text of each, and how its events are called.
+const TEXTS: [(&str, &str, &str); 4] = [
+    ("summary_text", "text", "response.reasoning_summary_text"),
+    ("reasoning_text", "text", "response.reasoning_text"),
+    ("output_text", "text", "response.output_text"),
+    ("refusal", "refusal", "response.refusal"),
 ];
 /// The kinds of calls, the field with the input of each, and how its events are called.
 const CALLS: [(&str, &str, &str); 2] = [
@@ -108,41 +83,72 @@ fn begun_item(item: &Value) -> Value {
 }
 
 fn tell_parts(item: &Value, place: &Value, numbered: &mut Numbered, out: &mut Vec<u8>) {
-    for kind in &PARTS {
-        let (list, number) = kind.list;
-        let parts = item[list].as_array().into_iter().flatten().enumerate();
-        for (index, part) in parts.filter(|(_, part)| part["type"] == kind.kind) {
-            let mut at = place.clone();
-            at[number] = index.into();
-            let with = |name: &str, value: &Value| {
-                let mut fields = at.clone();
-                fields[name] = value.clone();
-                if kind.kind == "output_text" && name != "part" {
-                    fields["logprobs"] = json!([]);
-                }
-                fields
-            };
-            let mut empty = part.clone();
-            empty[kind.field] = "".into();
-            let (of_part, of_text) = kind.events;
-            numbered.tell(&format!("{of_part}.added"), &with("part", &empty), out);
-            let text = &part[kind.field];
-            numbered.tell(&format!("{of_text}.delta"), &with("delta", text), out);
-            numbered.tell(&format!("{of_text}.done"), &with(kind.field, text), out);
-            numbered.tell(&format!("{of_part}.done"), &with("part", part), out);
+    for (list, number, events) in LISTS {
+        let parts = item[list].as_array().into_iter().flatten();
+        for (index, part) in parts.enumerate() {
+            let place = with(place, number, &index.into());
+            let mut added = part.clone();
+            let text = TEXTS.iter().find(|text| part["type"] == text.0);
+            let text = text.filter(|text| part[text.1].is_string());
+            if let Some((_, field, _)) = text {
+                added[*field] = "".into();
+            }
+            if part["annotations"].is_array() {
+                added["annotations"] = json!([]);
+            }
+            let added = with(&place, "part", &added);
+            numbered.tell(&format!("{events}.added"), &added, out);
+            if let Some((_, field, events)) = text {
+                tell_text(part, (field, events), &place, numbered, out);
+            }
+            let done = with(&place, "part", part);
+            numbered.tell(&format!("{events}.done"), &done, out);
         }
     }
 }
 
+fn tell_text(
+    part: &Value,
+    (field, events): (&str, &str),
+    place: &Value,
+    numbered: &mut Numbered,
+    out: &mut Vec<u8>,
+) {
+    let mut of_text = place.clone();
+    if part["type"] == "output_text" {
+        of_text["logprobs"] = json!([]);
+    }
+    let delta = with(&of_text, "delta", &part[field]);
+    numbered.tell(&format!("{events}.delta"), &delta, out);
+    let annotations = part["annotations"].as_array().into_iter().flatten();
+    for (index, annotation) in annotations.enumerate() {
+        let mut added = with(place, "annotation", annotation);
+        added["annotation_index"] = index.into();
+        numbered.tell("response.output_text.annotation.added", &added, out);
+    }
+    let done = with(&of_text, field, &part[field]);
+    numbered.tell(&format!("{events}.done"), &done, out);
+}
+
 fn tell_call(item: &Value, place: &Value, numbered: &mut Numbered, out: &mut Vec<u8>) {
-    let Some((_, field, events)) = CALLS.iter().find(|call| item["type"] == call.0) else {
+    let call = CALLS.iter().find(|call| item["type"] == call.0);
+    let Some((_, field, events)) = call.filter(|call| item[call.1].is_string()) else {
         return;
     };
-    for (end, name) in [("delta", "delta"), ("done", field)] {
-        let mut fields = place.clone();
-        fields[name] = item[field].clone();
-        numbered.tell(&format!("{events}.{end}"), &fields, out);
+    let delta = with(place, "delta", &item[field]);
+    numbered.tell(&format!("{events}.delta"), &delta, out);
+    let mut done = with(place, field, &item[field]);
+    if *field == "arguments" {
+        done["name"] = item["name"].clone();
     }
+    numbered.tell(&format!("{events}.done"), &done, out);
+}
+
+/// These fields and this one.
+fn with(fields: &Value, name: &str, value: &Value) -> Value {
+    let mut fields = fields.clone();
+    fields[name] = value.clone();
+    fields
 }
 
 #[cfg(test)]
@@ -169,6 +175,25 @@ mod tests {
         let data = sse::events(&events).filter_map(|event| event.data);
         data.map(|data| serde_json::from_slice(&data).unwrap())
             .collect()
+    }
+
+    /// SDKs append parts in their order, and texts to texts.
+    #[test]
+    fn parts_come_in_their_order_whatever_they_are_and_what_is_no_text_is_not_added_to_one() {
+        let content = json!([{ "type": "refusal", "refusal": "no" }, { "type": "hologram", "x": 1 },
+            { "type": "output_text", "text": "Hi" }, { "type": "output_text", "text": null }]);
+        let output = json!([{ "type": "message", "id": "a", "content": content },
+            { "type": "function_call", "id": "b", "name": "f", "arguments": null }]);
+        let events = events(&json!({ "output": output }));
+        let places = all(&events, "response.content_part.added", "content_index");
+        assert_eq!(json!(places), json!([0, 1, 2, 3]));
+        let parts = all(&events, "response.content_part.done", "part");
+        assert_eq!(json!(parts), content);
+        let deltas: Vec<&Value> = events
+            .iter()
+            .filter_map(|event| event.get("delta"))
+            .collect();
+        assert_eq!(json!(deltas), json!(["no", "Hi"]));
     }
 
     /// What stands in this field of all events of this type.
@@ -221,6 +246,11 @@ mod tests {
                 "{kind}"
             );
         }
+        let names = all(&events, "response.function_call_arguments.done", "name");
+        assert_eq!(json!(names), json!(["f"]));
+        let sources = "response.output_text.annotation.added";
+        let sources = all(&events, sources, "annotation");
+        assert_eq!(json!(sources), json!([{ "url": "u" }]));
         let places = all(&events, "response.refusal.done", "content_index");
         assert_eq!(json!(places), json!([1]));
         let parts = all(&events, "response.content_part.done", "part");
