@@ -87,6 +87,8 @@ fn holds(&(_, statuses, marks): &Line, status: u16, error: &ErrorFields) -> bool
 const LINES: &[Line] = &[
     // Qianfan says with 401, and a code that it also has for a missing name, that the account may not use the model.
     (ModelUnavailable, OneOf(&[401]), &[Code("invalid_model")]),
+    // Before the next one: who may not stream a model may use it.
+    (Unsupported, OneOf(&[400, 403, 404, 405, 422, 501]), STREAMS),
     // OpenAI says so with codes of fields and values, too.
     (
         ModelUnavailable,
@@ -105,7 +107,6 @@ const LINES: &[Line] = &[
         &[Begins("request too large for"), Code("request_too_large")],
     ),
     (Unsupported, OneOf(&[400, 404, 422]), FEATURES),
-    (Unsupported, OneOf(&[400, 403, 404, 405, 422, 501]), STREAMS),
     (QuotaExhausted, Any, MONEY),
     // MiniMax, in Anthropic's API.
     (

@@ -114,6 +114,7 @@ pub(super) const STREAMS: &[Mark] = &[
     Says("streaming is not available"),
     Says("streaming is not enabled"),
     Says("streaming is disabled"),
+    Says("must be verified to stream"),
 ];
 
 /// A field or a value that the model does not take.

@@ -145,6 +145,7 @@ mod tests {
             "Streaming is not supported for this model",
             "Unsupported value: 'stream' does not support true with this model. Supported values are: false.",
             "This model doesn't support tool use in streaming mode.",
+            "Your organization must be verified to stream this model. Please go to: https://platform.openai.com/settings",
         ] {
             let body = serde_json::json!({ "error": { "message": message } }).to_string();
             let outcome = classify(&ErrorReply::new(400, body.as_bytes()));

@@ -96,7 +96,7 @@ const REFUSALS: &str = r#"
 401 model_unavailable {"error":{"code":"invalid_model","message":"No permission to use the model","type":"invalid_request_error"}}
 400 rejected {"error":{"code":"invalid_model","message":"model is empty","type":"invalid_request_error"}}
 403 unauthorized {"error":{"code":"unsupported_country_region_territory","message":"Country, region, or territory not supported","type":"request_forbidden"}}
-400 model_unavailable {"error":{"message":"Your organization must be verified to stream this model.","type":"invalid_request_error","param":"stream","code":"unsupported_value"}}
+400 model_unavailable {"error":{"message":"Your organization must be verified to generate reasoning summaries.","type":"invalid_request_error","param":"reasoning.summary","code":"unsupported_value"}}
 429 quota_exhausted {"error":{"message":"Your account is not active, please check your billing details on our website.","type":"billing_not_active","code":"billing_not_active"}}
 403 unauthorized {"error":{"message":"The OpenAI account associated with this API key has been deactivated.","type":"invalid_request_error","code":"account_deactivated"}}
 412 quota_exhausted {"error":{"object":"error","message":"Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.","code":"PRECONDITION_FAILED"}}
