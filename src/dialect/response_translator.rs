@@ -78,6 +78,7 @@ impl ResponseTranslator {
             None => {
                 let events = match asked {
                     Endpoint::ChatCompletions => chat::as_events(body, wants_usage(request)),
+                    Endpoint::Completions => chat::completion_as_events(body),
                     Endpoint::Messages => messages::as_events(body),
                     Endpoint::Responses => responses::as_events(body),
                     _ => None,

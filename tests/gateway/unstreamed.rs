@@ -63,6 +63,8 @@ async fn a_whole_answer_in_the_clients_own_api_comes_as_its_events() {
     let content = json!([{"type": "output_text", "text": "Hi there", "annotations": []}]);
     let item = json!({"type": "message", "id": "i", "role": "assistant", "status": "completed", "content": content});
     let response = json!({"id": "r1", "object": "response", "status": "completed", "model": "m", "output": [item], "usage": usage});
+    let completion = json!({"id": "c1", "object": "text_completion", "model": "m", "choices": [
+        {"index": 0, "text": "Hi there", "finish_reason": "stop", "logprobs": null}]});
     for (path, provider, answer, parts) in [
         (
             "/v1/messages",
@@ -79,11 +81,17 @@ async fn a_whole_answer_in_the_clients_own_api_comes_as_its_events() {
                 "event: response.completed\n",
             ],
         ),
+        (
+            "/v1/completions",
+            "openai-compatible",
+            completion,
+            ["\"finish_reason\":\"stop\"", "data: [DONE]\n\n"],
+        ),
     ] {
         let only = Simulator::start("only", unstreamed(&answer)).await.unwrap();
         let keys = format!("provider: {provider}, api_key: k");
         let gateway = Setup::new().upstream_as(&only, &keys).start().await;
-        let body = json!({"model": "m", "max_tokens": 9, "stream": true, "input": "hi",
+        let body = json!({"model": "m", "max_tokens": 9, "stream": true, "input": "hi", "prompt": "hi",
             "messages": [{"role": "user", "content": "hi"}]});
         let answered = gateway.post(path, &body).await;
         assert_eq!(answered.trail(), ["only:ok"], "{path}");

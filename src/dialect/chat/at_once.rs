@@ -29,6 +29,13 @@ pub fn as_events(chat: &[u8], with_usage: bool) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The events of a whole answer to a mere prompt, whose chunks have its own form.
+pub fn completion_as_events(completion: &[u8]) -> Option<Vec<u8>> {
+    let whole: Value = serde_json::from_slice(completion).ok()?;
+    whole["choices"].as_array().filter(|all| !all.is_empty())?;
+    Some(format!("data: {whole}\n\ndata: [DONE]\n\n").into_bytes())
+}
+
 /// A choice of a whole chat as two of a stream: what it says, and why it ends.
 fn in_two(choice: &Value) -> Option<(Value, Value)> {
     let mut delta = choice["message"].as_object()?.clone();

@@ -25,7 +25,7 @@ mod write_request;
 mod write_stream;
 mod write_tools;
 
-pub use at_once::as_events;
+pub use at_once::{as_events, completion_as_events};
 pub use look::look;
 pub use read_answer::{Reader, read_answer};
 pub use read_request::read_request;
