@@ -144,7 +144,7 @@ fn look_into(
     body: &Bytes,
 ) -> Result<Peek, Rejection> {
     if endpoint == Endpoint::Other {
-        if let Some(id) = unstored_in(path.as_str()) {
+        if let Some(id) = unstored_in(path.without_query()) {
             return Err(Rejection::NoSuchResponse(id.to_owned()));
         }
         return guess(method, headers, body);
@@ -168,7 +168,7 @@ fn look_into(
 /// The answer that a path names, if it is one that nobody stores.
 fn unstored_in(path: &str) -> Option<&str> {
     let (_, named) = path.split_once("/responses/")?;
-    let id = named.split(['/', '?']).next()?;
+    let id = named.split('/').next()?;
     id.starts_with(UNSTORED).then_some(id)
 }
 
