@@ -102,6 +102,22 @@ async fn a_whole_answer_in_the_clients_own_api_comes_as_its_events() {
     }
 }
 
+/// Such as one with an image.
+#[tokio::test]
+async fn a_whole_answer_may_be_large_in_place_of_a_stream_too() {
+    let image = "A".repeat(3 << 20);
+    let item =
+        json!({"type": "image_generation_call", "id": "i", "status": "completed", "result": image});
+    let answer = json!({"id": "r1", "object": "response", "status": "completed", "model": "m", "output": [item]});
+    let only = Simulator::start("only", unstreamed(&answer)).await.unwrap();
+    let keys = "provider: openai-compatible, api_key: k";
+    let gateway = Setup::new().upstream_as(&only, keys).start().await;
+    let body = json!({"model": "m", "stream": true, "input": "draw"});
+    let answered = gateway.post("/v1/responses", &body).await;
+    assert_eq!(answered.trail(), ["only:ok"]);
+    assert!(answered.text().contains(&image));
+}
+
 /// A server of one answer, whose type it may mistake.
 async fn server(body: String, media_type: &str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -22,7 +22,7 @@ use crate::wire::headers::{JSON, retry_after};
 use crate::wire::offload;
 
 /// The most that is read of an error: enough to classify it and to pass it on.
-pub(in crate::failover) const LARGEST_ERROR: usize = 1 << 20;
+const LARGEST_ERROR: usize = 1 << 20;
 
 /// How long the body of an error may take. The status has said most of it, and the next candidate can be asked.
 const REST_OF_ERROR: Duration = Duration::from_secs(5);

@@ -5,9 +5,9 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use tokio::time::Instant;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, LARGEST_ANSWER};
 use super::ending::{AttemptAnswer, AttemptBody, Failure};
-use super::error_reply::{LARGEST_ERROR, wait_asked_by};
+use super::error_reply::wait_asked_by;
 use super::reply_form::unmarked;
 use crate::dialect::{self, ResponseTranslator, WholeAnswer};
 use crate::failover::translation::reserve;
@@ -27,7 +27,7 @@ impl Attempt<'_> {
     ) -> Result<AttemptAnswer, Failure> {
         let (mut share, pace) = (self.memory.share(), self.pace(first));
         let body = (reply.body, true);
-        let received = unmarked(pace.read(&mut share, body, LARGEST_ERROR).await?);
+        let received = unmarked(pace.read(&mut share, body, LARGEST_ANSWER).await?);
         let wait = wait_asked_by(&reply.headers);
         offload::at_once(received.len(), || {
             match self.in_clients_words(translator, received.clone(), wait)? {
