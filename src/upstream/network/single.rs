@@ -18,6 +18,7 @@ use http::{Request, Response};
 use hyper::body::{Body as _, Frame, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
+use tokio::task::unconstrained;
 
 use super::line::Wire;
 use crate::wire::bell::{Bell, Listener};
@@ -85,7 +86,8 @@ impl Single {
         &mut self,
         request: Request<Upload>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
-        let mut response = pin!(self.sender.try_send_request(request));
+        // What comes by a turn is there even if that has used up all that a task may do at a time.
+        let mut response = pin!(unconstrained(self.sender.try_send_request(request)));
         self.more.wake_by_ref();
         poll_fn(|context| self.drive(context, |context| response.as_mut().poll(context))).await
     }
@@ -164,6 +166,61 @@ impl Single {
         if Pin::new(connection).poll(&mut context).is_ready() {
             // Its errors are those of its request, whose result is there now.
             self.connection = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::Request;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::coop::poll_proceed;
+
+    use super::Single;
+    use crate::upstream::network::line::{Line, Transport, Wire};
+
+    /// So many steps may a task make before others have their turn.
+    const STEPS: usize = 128;
+
+    #[tokio::test]
+    async fn a_reply_is_seen_however_little_its_task_may_still_do_when_it_comes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for spent in STEPS - 8..=STEPS {
+            let tcp = TcpStream::connect(listener.local_addr().unwrap());
+            let (ours, (mut server, _)) = tokio::try_join!(tcp, listener.accept()).unwrap();
+            let line = Arc::new(Line::new(0));
+            let wire = Wire::new(Transport::Tcp(ours), line, Duration::MAX);
+            let mut single = Single::open(wire).await.unwrap();
+            let request = Request::get("/").body(Bytes::new().into()).unwrap();
+            let mut exchange = pin!(single.exchange(request));
+            let mut looks = 0;
+            let asking = poll_fn(|context| {
+                looks += 1;
+                if looks == 2 {
+                    for _ in 0..spent {
+                        if let Poll::Ready(step) = poll_proceed(context) {
+                            step.made_progress();
+                        }
+                    }
+                }
+                exchange.as_mut().poll(context)
+            });
+            let serving = async move {
+                let _ = server.read(&mut [0; 1 << 10]).await.unwrap();
+                let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nbegun";
+                server.write_all(begun).await.unwrap();
+            };
+            let serving = tokio::spawn(serving);
+            assert!(asking.await.is_ok(), "after {spent} steps");
+            serving.await.unwrap();
         }
     }
 }
