@@ -128,3 +128,34 @@ async fn an_answer_in_which_nothing_is_said_follows_them_as_it_came() {
         assert!(counts.any(|line| line.ends_with(" 1")), "{metrics}");
     }
 }
+
+/// The reason of its end came before the call of the answer turned out to be none.
+#[tokio::test]
+async fn while_somebody_is_asked_to_continue_a_failed_answer_they_come() {
+    let chunks = [
+        json!({"delta": {"content": "Let me look."}}),
+        json!({"delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"arguments": "{}"}}]}}),
+        json!({"delta": {}, "finish_reason": "tool_calls"}),
+    ];
+    let chunks = chunks.map(|choice| format!("data: {}\n\n", json!({"choices": [choice]})));
+    let failed = Fault::Raw(chunks.concat() + "data: [DONE]\n\n");
+    let first = Simulator::start("first", Script::fault(failed))
+        .await
+        .unwrap();
+    let second = Simulator::start("second", Script::fault(Fault::Hang))
+        .await
+        .unwrap();
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: openai-compatible")
+        .upstream_as(&second, "provider: openai-compatible")
+        .route_with(&["*"], &["first", "second"], "continuation: regenerate")
+        .lines("timeouts: {first_token: 600ms, keepalive: 100ms}")
+        .start()
+        .await;
+    let answered = gateway
+        .send(Method::POST, MESSAGES, &JSON, body(MESSAGES))
+        .await;
+    let text = answered.text();
+    assert!(text.matches(SIGNS[1].1).count() >= 2, "{text}");
+    assert!(text.contains("Let me look.") && text.contains("event: error"));
+}

@@ -180,7 +180,7 @@ impl Assembly {
 
     /// Whether the reason of the end has come: only the usage may follow.
     pub fn is_ending(&self) -> bool {
-        self.end.is_some()
+        self.end.is_some() && !self.has_failed
     }
 
     /// Whether the whole answer has been told.
