@@ -222,3 +222,29 @@ async fn a_whole_answer_that_is_none_is_no_stream_either() {
     assert_eq!(answered.trail(), ["only:no_answer"]);
     assert_eq!(only.received_count(), 1);
 }
+
+/// A whole answer would be paid for, and could not be used.
+#[tokio::test]
+async fn who_refuses_to_stream_is_not_asked_for_the_rest_of_a_stream_in_one_piece() {
+    let cut = Script::fault(Fault::CutAfter(2)).with_text("One two three four.");
+    let first = Simulator::start("first", cut).await.unwrap();
+    let error = json!({"error": {"message": "Streaming is not supported for this model"}});
+    let refused = Fault::Status {
+        code: 400,
+        headers: Vec::new(),
+        body: Some(error.to_string()),
+    };
+    let script = Script::fault(refused).with_only_body("\"stream\":true");
+    let second = Simulator::start("second", script).await.unwrap();
+    let gateway = Setup::new()
+        .upstream_as(&first, "provider: openai-compatible")
+        .upstream_as(&second, "provider: openai-compatible")
+        .route_with(&["*"], &["first", "second"], "continuation: regenerate")
+        .start()
+        .await;
+    let answered = gateway.post(CHAT, &chat_stream()).await;
+    assert!(answered.text().contains("error"), "{}", answered.text());
+    let received = second.received();
+    assert!(!received.is_empty(), "{}", answered.text());
+    assert!(received.iter().all(|one| one.json()["stream"] == true));
+}

@@ -128,7 +128,7 @@ impl Attempt<'_> {
                 None => Err(failure),
             },
             Outcome::Unsupported { .. }
-                if failure.unwanted.is_stream() && self.request.streaming =>
+                if failure.unwanted.is_stream() && self.may_come_whole() =>
             {
                 match self.in_one_piece().await {
                     Some(translated) => self.exchange(&translated).await,
@@ -138,6 +138,11 @@ impl Attempt<'_> {
             Outcome::Unsupported { .. } if self.may_do_without() => self.do_without(failure).await,
             _ => Err(failure),
         }
+    }
+
+    /// Whether a whole answer would do: the client wants a stream, and has nothing of it yet.
+    fn may_come_whole(&self) -> bool {
+        self.request.streaming && self.transcript.is_none()
     }
 
     /// Sends a translated request, and checks the reply.
