@@ -135,7 +135,7 @@ impl Client {
         let chosen = match may_share {
             true => self.pool.choose().await,
             // Boxed, because it takes a lot of room and is seldom needed.
-            false => Box::pin(self.pool.open()).await,
+            false => Box::pin(self.pool.open(self.pool.connector.until())).await,
         };
         chosen.map_err(ClientError::Connect)
     }
@@ -199,7 +199,7 @@ impl Client {
         let line = Arc::new(Line::new(0));
         let connector = &self.pool.connector;
         let (wire, _) = connector
-            .open(line, Purpose::Upgrade)
+            .open(line, Purpose::Upgrade, connector.until())
             .await
             .map_err(ClientError::Connect)?;
         let io = TokioIo::new(wire);

@@ -49,7 +49,7 @@ pub struct Connector {
     for_requests: Arc<ClientConfig>,
     for_upgrades: Arc<ClientConfig>,
     proxy: Option<ForwardProxy>,
-    pub(super) timeout: Duration,
+    timeout: Duration,
     unacknowledged: Duration,
 }
 
@@ -96,17 +96,20 @@ impl Connector {
         (proxy.is_http() && !self.is_secure()).then_some(proxy)
     }
 
+    /// When a connection has to be there that is wanted from now on.
+    pub(super) fn until(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
     /// Opens a connection; also returns whether it speaks HTTP/2.
     pub(super) async fn open(
         &self,
         line: Arc<Line>,
         purpose: Purpose,
+        until: Instant,
     ) -> Result<(Wire, bool), ConnectError> {
-        let until = Instant::now() + self.timeout;
         let linking = within(until, self.link(purpose)).await;
-        let link = linking
-            .ok_or(io::ErrorKind::TimedOut)
-            .map_err(io::Error::from)??;
+        let link = linking.ok_or_else(too_late)??;
         let securing = within(until, self.transport(link, purpose)).await;
         let late = || io::Error::new(io::ErrorKind::TimedOut, NO_HANDSHAKE);
         let (transport, is_http2) = securing.ok_or_else(late)??;
@@ -170,6 +173,11 @@ impl Connector {
         };
         secured(config, &self.destination, stream).await
     }
+}
+
+/// Nothing is known of what it waited for.
+pub(super) fn too_late() -> io::Error {
+    io::ErrorKind::TimedOut.into()
 }
 
 fn speaks_http2<S>(tls: &TlsStream<S>) -> bool {

@@ -11,10 +11,11 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::connector::{Connector, PING, Purpose};
+use super::connector::{Connector, PING, Purpose, too_late};
 use super::line::{ConnectError, Line, Wire};
 use super::renewal::Renewal;
 use super::single::Single;
+use crate::wire::alarm::within;
 use crate::wire::bell::Bell;
 use crate::wire::upload::Upload;
 
@@ -108,33 +109,30 @@ impl Pool {
     }
 
     async fn open_or_share(self: &Arc<Self>) -> Result<Chosen, ConnectError> {
+        let until = self.connector.until();
         if !self.may_share.load(Ordering::Relaxed) {
-            return self.open().await;
+            return self.open(until).await;
         }
-        let sharing = async {
-            // It is never closed.
-            let permit = self.opening.acquire().await;
-            if let Some(chosen) = self.kept() {
-                return Ok(chosen);
-            }
-            if !self.may_share.load(Ordering::Relaxed) {
-                drop(permit);
-            }
-            let chosen = self.open().await?;
-            self.share(&chosen);
-            Ok(chosen)
-        };
-        timeout(self.connector.timeout, sharing)
-            .await
-            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+        // It is never closed.
+        let permit = within(until, self.opening.acquire()).await;
+        let permit = permit.ok_or_else(too_late)?;
+        if let Some(chosen) = self.kept() {
+            return Ok(chosen);
+        }
+        if !self.may_share.load(Ordering::Relaxed) {
+            drop(permit);
+        }
+        let chosen = self.open(until).await?;
+        self.share(&chosen);
+        Ok(chosen)
     }
 
-    /// A new connection. One for HTTP/2 is not shared until `share`.
-    pub(super) async fn open(self: &Arc<Self>) -> Result<Chosen, ConnectError> {
+    /// A new connection, which has to be there at that time. One for HTTP/2 is not shared until `share`.
+    pub(super) async fn open(self: &Arc<Self>, until: Instant) -> Result<Chosen, ConnectError> {
         let line = Arc::new(Line::new(self.lock().renewal.generation()));
         let (wire, is_http2) = self
             .connector
-            .open(Arc::clone(&line), Purpose::Requests)
+            .open(Arc::clone(&line), Purpose::Requests, until)
             .await?;
         self.may_share.store(is_http2, Ordering::Relaxed);
         let sender = match is_http2 {
@@ -346,11 +344,13 @@ mod tests {
     use http_body_util::BodyExt;
     use tokio::runtime::{Builder, Runtime};
 
-    use super::Connector;
+    use super::{Connector, OPENING, Pool};
     use crate::upstream::network::client::Client;
     use crate::upstream::network::pooled_body::PooledBody;
     use crate::wire::tls;
     use crate::wire::upload::Upload;
+    use std::sync::Arc;
+    use tokio::time::sleep;
 
     fn runtime() -> Runtime {
         let mut builder = Builder::new_multi_thread();
@@ -404,5 +404,21 @@ mod tests {
         let second = here.block_on(ask(client.clone()));
         assert_eq!(here.block_on(read(second)), "2", "there is no other");
         assert_eq!(here.block_on(read(first)), "1");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn what_was_missing_in_time_is_named_however_long_it_waited_for_its_turn() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}", silent.local_addr().unwrap());
+        let tls = tls::unused().unwrap();
+        let connector = Connector::to(url.parse().unwrap(), tls, Duration::from_secs(10));
+        let pool = Arc::new(Pool::new(connector));
+        let others = pool.opening.acquire_many(OPENING as u32).await.unwrap();
+        let opened = async {
+            sleep(Duration::from_secs(5)).await;
+            drop(others);
+        };
+        let (chosen, ()) = tokio::join!(pool.choose(), opened);
+        let error = chosen.err().unwrap().to_string();
+        assert!(error.contains("no TLS handshake in time"), "{error}");
     }
 }
