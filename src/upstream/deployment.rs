@@ -78,6 +78,7 @@ mod tests {
             assert_eq!(path(asked, model, "v").as_deref(), Some(expected));
         }
     }
+
     #[test]
     fn no_name_leads_out_of_the_deployments() {
         for model in [

@@ -141,6 +141,7 @@ mod tests {
         );
         assert_eq!(with_parameter("/responses", "model", "y"), "/responses");
     }
+
     #[test]
     fn parameters_go_by_their_names_however_those_are_written() {
         let rest = |query| without(query, |name| name == "key");

@@ -139,6 +139,7 @@ mod tests {
             assert_eq!(unwanted(body.as_bytes()), named(names), "{body}");
         }
     }
+
     #[test]
     fn who_does_not_answer_in_events_is_known() {
         for message in [

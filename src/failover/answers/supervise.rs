@@ -30,6 +30,9 @@ use crate::outcome::{Defect, Outcome};
 use crate::wire::alarm::Alarm;
 use crate::wire::body::BodyError;
 
+/// How many steps that bring nothing for the client are made at once. Then others have their turn, so that whatever goes on in one
+/// stream takes no thread from all.
+const MOST_STEPS: usize = 256;
 /// The largest event that is accepted: it is held in memory until it is whole.
 const LARGEST_EVENT: usize = 16 << 20;
 /// What is said of one that we end.
@@ -360,7 +363,7 @@ impl Body for SupervisedStream {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        loop {
+        for _ in 0..MOST_STEPS {
             if let Some(bytes) = self.ready.take() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
@@ -375,6 +378,8 @@ impl Body for SupervisedStream {
                 segment.timers.waits_on();
             }
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

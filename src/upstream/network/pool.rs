@@ -336,6 +336,7 @@ impl<S> Idle<S> {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
     use std::thread;
     use std::time::Duration;
 
@@ -343,14 +344,13 @@ mod tests {
     use http::{Request, Response};
     use http_body_util::BodyExt;
     use tokio::runtime::{Builder, Runtime};
+    use tokio::time::sleep;
 
     use super::{Connector, OPENING, Pool};
     use crate::upstream::network::client::Client;
     use crate::upstream::network::pooled_body::PooledBody;
     use crate::wire::tls;
     use crate::wire::upload::Upload;
-    use std::sync::Arc;
-    use tokio::time::sleep;
 
     fn runtime() -> Runtime {
         let mut builder = Builder::new_multi_thread();
@@ -405,6 +405,7 @@ mod tests {
         assert_eq!(here.block_on(read(second)), "2", "there is no other");
         assert_eq!(here.block_on(read(first)), "1");
     }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_missing_in_time_is_named_however_long_it_waited_for_its_turn() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
