@@ -30,6 +30,8 @@ use crate::outcome::{Defect, Outcome};
 use crate::wire::alarm::Alarm;
 use crate::wire::body::BodyError;
 
+/// How a stream breaks off that its upstream does not end.
+const CONNECTION_LOST: &str = "the connection to the upstream broke";
 /// How many steps that bring nothing for the client are made at once. Then others have their turn, so that whatever goes on in one
 /// stream takes no thread from all.
 const MOST_STEPS: usize = 256;
@@ -227,19 +229,16 @@ impl SupervisedStream {
         let now = Instant::now();
         if now >= self.sent + self.keepalive && !self.front.is_ending() {
             self.sent = now;
-            let heartbeat = self.front.heartbeat();
-            self.ready.put(heartbeat);
+            self.ready.put(self.front.heartbeat());
         }
         self.set_alarm();
     }
 
     /// Sets the alarm to when something has to be done, if nothing comes before.
     fn set_alarm(&mut self) {
-        let quiet = match self.front.is_ending() {
-            // The end comes at once or not at all.
-            true => None,
-            false => Some(self.sent + self.keepalive),
-        };
+        // An end comes at once or not at all.
+        let may_be_quiet = !self.front.is_ending();
+        let quiet = may_be_quiet.then(|| self.sent + self.keepalive);
         let timer = match &self.source {
             Source::Segment(segment) => Some(segment.timers.next()),
             Source::Resuming(..) | Source::Over => None,
@@ -332,12 +331,7 @@ impl SupervisedStream {
                 }
             }
             Poll::Ready(None) => self.finish(),
-            Poll::Ready(Some(Err(_))) => {
-                self.end(
-                    Outcome::StreamBroken,
-                    "the connection to the upstream broke",
-                );
-            }
+            Poll::Ready(Some(Err(_))) => self.end(Outcome::StreamBroken, CONNECTION_LOST),
             Poll::Pending => {
                 segment.timers.waits();
                 if std::mem::take(&mut self.has_sent) {
