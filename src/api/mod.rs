@@ -176,7 +176,9 @@ impl Api {
                 return Ok(Reply::Options(self.browsers.options(&head)));
             }
             let path = Path::of(&head.uri)?;
-            record.client_api = ClientApi::of(path.without_query(), &head.headers);
+            if path.without_query() != head.uri.path() {
+                record.client_api = ClientApi::of(path.without_query(), &head.headers);
+            }
             record.endpoint = Endpoint::of(&head.method, path.without_query());
             if let Some(ratio) = self.traced {
                 record.trace = Trace::of(&head.headers, ratio);

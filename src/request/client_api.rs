@@ -15,7 +15,7 @@ pub enum ClientApi {
 }
 
 impl ClientApi {
-    /// Decided when a request arrives, and once more when its path is understood: by the path where only one of the APIs has
+    /// Decided when a request arrives, and once more if its path, once understood, reads otherwise: by the path where only one of the APIs has
     /// it, else by the header that Anthropic's clients must send. At first nothing has to be right with the path, because the
     /// error that says what is wrong with it is put in the client's words, too.
     pub fn of(path: &str, headers: &HeaderMap) -> Self {

@@ -33,6 +33,11 @@ impl RequestId {
         digits.fold(0, |number, digit| number << 4 | u128::from(value(*digit)))
     }
 
+    /// The bytes of its text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The id as text; always visible ASCII.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
