@@ -45,8 +45,8 @@ impl Program {
     /// build of it.
     pub(crate) async fn backstop_by(folder: &Path, config: &str) -> Self {
         let (address, admin) = (free_address().await, free_address().await);
-        let state = folder.join(format!("backstop-{}", address.port()));
-        fs::create_dir(&state).unwrap();
+        // A port may be given out twice.
+        let state = tempfile::tempdir_in(folder).unwrap().keep();
         let file = state.join("backstop.yaml");
         let text = format!(
             "listen: {address}\nadmin: {{listen: \"{admin}\"}}\n{config}\
