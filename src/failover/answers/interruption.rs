@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::outcome::Outcome;
 
+/// Why an answer ends whose upstream does not end it.
+pub(super) const CONNECTION_LOST: &str = "the connection to the upstream broke";
+
 /// The error object for it, in `OpenAI`'s shape. Agents that have no status to go by ask again for its type, or, if they
 /// look at nothing but the message, for the words `server error` in it.
 pub(super) fn interruption(outcome: &Outcome, why: &str) -> Value {

@@ -10,7 +10,7 @@ use hyper::body::{Body, Frame};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::interruption::interruption;
+use super::interruption::{CONNECTION_LOST, interruption};
 use super::watched::{StreamEnd, Watched};
 use crate::affinity::Witness;
 use crate::config::UpstreamId;
@@ -177,8 +177,8 @@ impl Body for OpaqueStream {
                 }
                 Poll::Ready(None) => self.complete(),
                 Poll::Ready(Some(Err(_))) => {
-                    let why = "the connection to the upstream broke";
-                    return Poll::Ready(Some(self.cut(Outcome::StreamBroken, why)));
+                    let cut = self.cut(Outcome::StreamBroken, CONNECTION_LOST);
+                    return Poll::Ready(Some(cut));
                 }
                 Poll::Pending => {
                     self.timers.waits();

@@ -19,6 +19,7 @@ use tokio::io::{
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::interruption::CONNECTION_LOST;
 use crate::failover::attempts::ending::Opened;
 use crate::failover::attempts::in_flight::InFlightAttempt;
 use crate::outcome::Outcome;
@@ -287,6 +288,6 @@ fn is_silence(error: &io::Error) -> bool {
 fn detail_of(error: Option<&io::Error>) -> String {
     match error {
         None => "the upstream hung up without a Close frame".to_owned(),
-        Some(error) => format!("the connection to the upstream broke: {error}"),
+        Some(error) => format!("{CONNECTION_LOST}: {error}"),
     }
 }

@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::interruption::interruption;
+use super::interruption::{CONNECTION_LOST, interruption};
 use super::outgoing::Outgoing;
 use super::resume::{NotResumed, Resume, Resumed, Resuming};
 use super::segment::{Segment, Splice, Then};
@@ -30,8 +30,6 @@ use crate::outcome::{Defect, Outcome};
 use crate::wire::alarm::Alarm;
 use crate::wire::body::BodyError;
 
-/// How a stream breaks off that its upstream does not end.
-const CONNECTION_LOST: &str = "the connection to the upstream broke";
 /// How many steps that bring nothing for the client are made at once. Then others have their turn, so that whatever goes on in one
 /// stream takes no thread from all.
 const MOST_STEPS: usize = 256;

@@ -111,32 +111,27 @@ impl Attempt<'_> {
 
     /// Asks the same upstream once more if it could not read the request, in a form that it can read.
     async fn once_more(&self, failure: Failure) -> Ended {
-        match failure.outcome {
+        let is_about_streams = failure.unwanted.is_stream() && self.may_come_whole();
+        let translated = match failure.outcome {
             Outcome::EndpointMissing { .. } if self.asking.is_in_responses() => {
-                match self.without_responses().await {
-                    Ok(translated) => {
-                        let answer = self.exchange(&translated).await?;
-                        // Only this success proves that the path was missing.
-                        self.target.candidate.upstream.do_without_responses();
-                        Ok(answer)
-                    }
-                    Err(_) => Err(failure),
-                }
+                let Ok(translated) = self.without_responses().await else {
+                    return Err(failure);
+                };
+                let answer = self.exchange(&translated).await?;
+                // Only this success proves that the path was missing.
+                self.target.candidate.upstream.do_without_responses();
+                return Ok(answer);
             }
-            Outcome::ProviderBoundItems { .. } => match self.without_provider_state().await {
-                Some(translated) => self.exchange(&translated).await,
-                None => Err(failure),
-            },
-            Outcome::Unsupported { .. }
-                if failure.unwanted.is_stream() && self.may_come_whole() =>
-            {
-                match self.in_one_piece().await {
-                    Some(translated) => self.exchange(&translated).await,
-                    None => Err(failure),
-                }
+            Outcome::ProviderBoundItems { .. } => self.without_provider_state().await,
+            Outcome::Unsupported { .. } if is_about_streams => self.in_one_piece().await,
+            Outcome::Unsupported { .. } if self.may_do_without() => {
+                return self.do_without(failure).await;
             }
-            Outcome::Unsupported { .. } if self.may_do_without() => self.do_without(failure).await,
-            _ => Err(failure),
+            _ => None,
+        };
+        match translated {
+            Some(translated) => self.exchange(&translated).await,
+            None => Err(failure),
         }
     }
 
